@@ -1,0 +1,105 @@
+import { Schema } from "effect"
+
+/**
+ * What a column holds, independent of any engine. `text` is also the lossless home of every source type that has no
+ * better one (intervals, arrays, ranges, enums): the source's own text, unchanged.
+ */
+export type ColumnType =
+  | {
+      readonly kind:
+        | "int16"
+        | "int32"
+        | "int64"
+        | "float32"
+        | "float64"
+        | "boolean"
+        | "text"
+        | "date"
+        | "time"
+        | "timestamp"
+        | "timestamptz"
+        | "uuid"
+        | "bytes"
+        | "json"
+    }
+  /** `precision` is the number of digits (at most 38), `scale` those after the point. */
+  | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }
+
+/** One column of a table's contract. */
+export interface Column<out T = unknown> {
+  readonly type: ColumnType
+  readonly nullable: boolean
+  /** Segments written before the column existed may lack it; it is NULL there. */
+  readonly optional: boolean
+  /** `pci` never leaves capture except as a token; `pii` is masked for roles without the right to see it. */
+  readonly tag: "pci" | "pii" | undefined
+  /** Names the column had at the source before. */
+  readonly aliases: ReadonlyArray<string>
+  /** Decodes the source's text; carries the type of the value in a row. */
+  readonly schema: Schema.Codec<T, string | null>
+}
+
+const column = <T>(type: ColumnType, schema: Schema.Codec<T, string>): Column<T> => ({
+  type,
+  nullable: false,
+  optional: false,
+  tag: undefined,
+  aliases: [],
+  schema
+})
+
+const IntText = Schema.FiniteFromString.check(Schema.isInt())
+
+/** −32,768 to 32,767. */
+export const int16: Column<number> = column({ kind: "int16" }, IntText)
+/** −2³¹ to 2³¹ − 1. */
+export const int32: Column<number> = column({ kind: "int32" }, IntText)
+/** −2⁶³ to 2⁶³ − 1; a bigint in rows. */
+export const int64: Column<bigint> = column({ kind: "int64" }, Schema.BigIntFromString)
+/** Exact decimal with `scale` digits after the point, `precision` (at most 38) in all; text in rows, so that no digit is lost. */
+export const decimal = (precision: number, scale: number): Column<string> =>
+  column({ kind: "decimal", precision, scale }, Schema.String)
+/** IEEE 754 single. */
+export const float32: Column<number> = column({ kind: "float32" }, Schema.NumberFromString)
+/** IEEE 754 double. */
+export const float64: Column<number> = column({ kind: "float64" }, Schema.NumberFromString)
+/** True or false; `t` or `f` in the source's text. */
+export const boolean: Column<string> = column({ kind: "boolean" }, Schema.Literals(["t", "f"]))
+/** Any text, and the lossless home of types without a better one. */
+export const text: Column<string> = column({ kind: "text" }, Schema.String)
+/** Calendar day. */
+export const date: Column<string> = column({ kind: "date" }, Schema.String)
+/** Time of day, microseconds. */
+export const time: Column<string> = column({ kind: "time" }, Schema.String)
+/** Date and time of day without a zone, microseconds. */
+export const timestamp: Column<string> = column({ kind: "timestamp" }, Schema.String)
+/** Instant, microseconds. */
+export const timestamptz: Column<string> = column({ kind: "timestamptz" }, Schema.String)
+/** RFC 9562 UUID. */
+export const uuid: Column<string> = column({ kind: "uuid" }, Schema.String)
+/** Bytes; `\x` and hexadecimal digits in the source's text. */
+export const bytes: Column<string> = column({ kind: "bytes" }, Schema.String)
+/** JSON, kept as the source's text: numbers keep all their digits. */
+export const json: Column<string> = column({ kind: "json" }, Schema.String)
+
+/** May be NULL. */
+export const nullable = <T>(of: Column<T>): Column<T | null> => ({
+  ...of,
+  nullable: true,
+  schema: Schema.NullOr(of.schema) as Schema.Codec<T | null, string | null>
+})
+
+/** May be absent from segments written before the column was added; such rows hold NULL. */
+export const optional = <T>(of: Column<T>): Column<T | null> => ({ ...nullable(of), optional: true })
+
+/** Personal data: masked for roles without the right to see it. */
+export const pii = <T>(of: Column<T>): Column<T> => ({ ...of, tag: "pii" })
+
+/** Card data: replaced by a token before the first durable byte. */
+export const pci = <T>(of: Column<T>): Column<T> => ({ ...of, tag: "pci" })
+
+/** The column was called so at the source before. */
+export const renamedFrom = <T>(of: Column<T>, ...names: ReadonlyArray<string>): Column<T> => ({
+  ...of,
+  aliases: [...of.aliases, ...names]
+})
