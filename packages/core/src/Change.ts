@@ -24,7 +24,8 @@ export const Version: Order.Order<Version> = Order.combineAll([
 /**
  * What happened to one key. `unchanged` names columns that this change does not carry (TOAST): they keep their value
  * and their own version. `movedFrom` is the old key of a primary key update; the old key's own delete is a change of its
- * own, one ordinal earlier. `truncate` raises its table's floor: every version at or below it is gone.
+ * own, exactly one ordinal earlier, and what the upsert does not carry it inherits from the old key as it stood before
+ * that delete. `truncate` raises its table's floor: every version at or below it is gone.
  */
 export type Change<Row> =
   | {

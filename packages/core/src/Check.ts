@@ -66,10 +66,7 @@ export const holds = (check: Check, values: LocatedRow["values"]): boolean => {
     case "OneOf":
       return check.values.includes(value)
     case "Between":
-      return (
-        (check.min === undefined || compareDecimal(value, check.min) >= 0) &&
-        (check.max === undefined || compareDecimal(value, check.max) <= 0)
-      )
+      return isBetween(value, check.min, check.max)
   }
 }
 
@@ -82,16 +79,50 @@ export const expectation = (check: Check): Expectation<LocatedRow> =>
     locate: ({ table, version }) => ({ table, version })
   })
 
-/** Exact order of two decimal texts. */
-const compareDecimal = (left: string, right: string): number => {
-  const scale = Math.max(fraction(left).length, fraction(right).length)
-  const difference = scaled(left, scale) - scaled(right, scale)
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0
+/** A number's text in comparable form: `rank` orders −∞, finite numbers, ∞ and NaN; digits are exact. */
+interface Numeral {
+  readonly rank: number
+  readonly digits: bigint
+  readonly scale: number
 }
 
-const fraction = (text: string): string => text.split(".")[1] ?? ""
+const beyondFinite = new Map([
+  ["-Infinity", -1],
+  ["Infinity", 1],
+  ["NaN", 2]
+])
 
-const scaled = (text: string, scale: number): bigint => {
-  const digits = text.replace(".", "") + "0".repeat(scale - fraction(text).length)
-  return BigInt(digits)
+/** Exponents have at most three digits, as those of IEEE 754 doubles do. */
+const Finite = /^([+-]?)(\d+)(?:\.(\d*))?(?:e([+-]?\d{1,3}))?$/i
+
+/** `undefined` for a text that is no number. */
+const numeral = (text: string): Numeral | undefined => {
+  const rank = beyondFinite.get(text)
+  if (rank !== undefined) return { rank, digits: 0n, scale: 0 }
+  const match = Finite.exec(text)
+  if (match === null) return undefined
+  const [, sign, whole = "", fraction = "", exponent = "0"] = match
+  const digits = BigInt(whole + fraction) * (sign === "-" ? -1n : 1n)
+  return { rank: 0, digits, scale: fraction.length - Number(exponent) }
+}
+
+/** Exact order of two numbers, NaN above all as in SQL. */
+const isAtLeast = (value: Numeral, bound: Numeral): boolean => {
+  if (value.rank !== bound.rank) return value.rank > bound.rank
+  const scale = Math.max(value.scale, bound.scale)
+  return scaled(value, scale) >= scaled(bound, scale)
+}
+
+const scaled = ({ digits, scale }: Numeral, to: number): bigint => digits * 10n ** BigInt(to - scale)
+
+/** Whether a text is a number within both bounds; a text that is no number is not. */
+const isBetween = (text: string, min: string | undefined, max: string | undefined): boolean => {
+  const value = numeral(text)
+  const lower = min === undefined ? undefined : numeral(min)
+  const upper = max === undefined ? undefined : numeral(max)
+  return (
+    value !== undefined &&
+    (lower === undefined || isAtLeast(value, lower)) &&
+    (upper === undefined || isAtLeast(upper, value))
+  )
 }

@@ -25,13 +25,7 @@ export const map =
   <A, B>(f: (row: A) => B): Stage<A, B> =>
   (batches) =>
     Stream.map(batches, (batch) =>
-      mapChunks(batch, (chunks) =>
-        Stream.map(chunks, (chunk) => {
-          const mapped = new Array<B>(chunk.length)
-          for (let index = 0; index < chunk.length; index++) mapped[index] = f(chunk[index] as A)
-          return mapped
-        })
-      )
+      mapChunks(batch, (chunks) => Stream.map(chunks, (chunk) => chunk.map((row) => f(row))))
     )
 
 /** Keeps the rows that satisfy a predicate; a batch left without rows is still an arrow. */

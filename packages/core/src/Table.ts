@@ -18,6 +18,8 @@ export interface Table<out C extends Columns = Columns> {
   readonly businessKey: ReadonlyArray<string>
   /** When the row's event happened in the world, and the zone in which its business date is read (IANA name). */
   readonly event: { readonly column: string; readonly zone: string } | undefined
+  /** Amounts in minor units with the column of their currency: accounted for per batch and currency. */
+  readonly money: ReadonlyArray<{ readonly amount: string; readonly currency: string }>
   readonly checks: ReadonlyArray<Check>
   /** `"land"` lets columns added at the source flow into raw and reports them; `"ignore"` only reports them. */
   readonly newColumns: "land" | "ignore"
@@ -37,6 +39,7 @@ export const make = <const C extends Columns>(
     readonly key: readonly [keyof C & string, ...Array<keyof C & string>]
     readonly businessKey?: ReadonlyArray<keyof C & string>
     readonly event?: { readonly column: keyof C & string; readonly zone?: string }
+    readonly money?: ReadonlyArray<{ readonly amount: keyof C & string; readonly currency: keyof C & string }>
     readonly checks?: ReadonlyArray<Check<keyof C & string>>
     readonly newColumns?: "land" | "ignore"
   }
@@ -48,6 +51,7 @@ export const make = <const C extends Columns>(
   businessKey: options.businessKey ?? [],
   event:
     options.event === undefined ? undefined : { column: options.event.column, zone: options.event.zone ?? "UTC" },
+  money: options.money ?? [],
   checks: options.checks ?? [],
   newColumns:
     options.newColumns ?? (Object.values(options.columns).some((column) => column.tag === "pci") ? "ignore" : "land")

@@ -59,7 +59,8 @@ export class WatermarkStore extends Context.Service<
             }
             yield* write
             yield* Ref.update(watermarks, (all) => new Map(all).set(id(move.key), move.to))
-          }).pipe(oneAtATime.withPermits(1))
+            // An interruption between the write and the move would leave one without the other.
+          }).pipe(Effect.uninterruptible, oneAtATime.withPermits(1))
       })
     })
   )

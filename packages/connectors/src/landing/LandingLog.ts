@@ -1,0 +1,217 @@
+import { randomUUID } from "node:crypto"
+import { Clock, type Duration, Effect, type Latch, Option, Ref, Stream } from "effect"
+import type { Batch, BatchError } from "@northstar/core/Batch"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
+import * as Failpoint from "@northstar/core/Failpoint"
+import { decode, encode, type PositionType, type Range, type StreamKey } from "@northstar/core/Position"
+import { fit, type Receipt, type Sink, type Writer } from "@northstar/core/Sink"
+import type { Source } from "@northstar/core/Source"
+import { WatermarkConflict } from "@northstar/core/WatermarkStore"
+import type { Block } from "./Block.ts"
+import * as CommitLog from "./CommitLog.ts"
+import * as ObjectKey from "./ObjectKey.ts"
+import { ObjectStore } from "./ObjectStore.ts"
+import type { CommitRecord, Segment } from "./Segment.ts"
+import * as SegmentWriter from "./SegmentWriter.ts"
+
+export { position, record, records, tail } from "./CommitLog.ts"
+
+/** How a stream is captured into its log. */
+export interface SinkOptions {
+  /** Folder of the log in the store, such as `shop`. */
+  readonly stream: string
+  /** Contract and tokenisation under which the changes are captured: part of their version. */
+  readonly revision: number
+  /** Accepted incarnation of the source that a batch's end belongs to; 1 by default. Called with the source's own position. */
+  readonly epochOf?: (through: unknown) => number
+}
+
+/** How a log is read. */
+export interface SourceOptions {
+  /** Folder of the log in the store. */
+  readonly stream: string
+  /** Time between looks for a record that another process may write; 200 ms by default. This process's own are seen at once. */
+  readonly pollInterval?: Duration.Input
+}
+
+const step = Failpoint.declare("landing", ["record.ready", "record.created"])
+
+/**
+ * Lands blocks as immutable segments plus one record per batch, whose creation is the compare-and-set. Memory is
+ * bounded for a batch of any size, and a batch without rows writes a record without files. Segments of a commit that
+ * fails or loses stay unnamed, until `Retention` sweeps them. A log of another position type is `Misconfigured`.
+ */
+export const sink = (options: SinkOptions): Sink<Block, ObjectStore> => ({
+  name: `landing/${options.stream}`,
+  open: Effect.fn("LandingLog.open")(function* <P>(key: StreamKey, type: PositionType<P>) {
+    yield* ObjectKey.check(options.stream)
+    const services = yield* Effect.context<ObjectStore>()
+    const standing = yield* Ref.make(Option.some(yield* standingOf(options.stream, type)))
+    return {
+      watermark: Option.flatMap(yield* Ref.get(standing), ({ through }) => through),
+      commit: (batch) => Effect.provideContext(commit({ ...options, key, type, standing }, batch), services)
+    } satisfies Writer<Block, P>
+  })
+})
+
+/** Where a writer stands: the newest sequence (0 in an empty log) and its end. */
+interface Standing<P> {
+  readonly sequence: bigint
+  readonly through: Option.Option<P>
+}
+
+interface Open<P> extends SinkOptions {
+  readonly key: StreamKey
+  readonly type: PositionType<P>
+  /** `none` after a commit of unknown outcome: the next one asks the log. */
+  readonly standing: Ref.Ref<Option.Option<Standing<P>>>
+}
+
+const commit = Effect.fn("LandingLog.commit")(function* <P>(
+  open: Open<P>,
+  batch: Batch<Block, P>
+): Effect.fn.Return<Receipt<P>, BatchError | WatermarkConflict, ObjectStore> {
+  const known = yield* Ref.getAndSet(open.standing, Option.none())
+  const standing = Option.isSome(known) ? known.value : yield* standingOf(open.stream, open.type)
+  const verdict = yield* fit(open.key, open.type, standing.through, batch).pipe(
+    Effect.tapError(() => Ref.set(open.standing, Option.some(standing)))
+  )
+  if (verdict === "replayed") {
+    yield* Ref.set(open.standing, Option.some(standing))
+    return { through: batch.through, rows: 0, replayed: true }
+  }
+  const commitId = randomUUID()
+  const at = standing.sequence + 1n
+  const contents = yield* SegmentWriter.write(`${CommitLog.dataFolder(open.stream, at)}${commitId}/`, batch.chunks)
+  yield* step("record.ready")
+  const outcome = yield* CommitLog.append(open.stream, {
+    format: 1,
+    commitId,
+    sequence: encode(CommitLog.position, at),
+    positionType: open.type.name,
+    after: Option.getOrNull(Option.map(batch.after, (after) => encode(open.type, after))),
+    through: encode(open.type, batch.through),
+    epoch: open.epochOf?.(batch.through) ?? 1,
+    revision: open.revision,
+    writtenAtMs: yield* Clock.currentTimeMillis,
+    committedAtMs: Option.getOrNull(batch.committedAtMs),
+    completeThroughMs: Option.getOrNull(batch.completeThroughMs),
+    ...contents
+  })
+  if (outcome === "exists") return yield* conflict(open, batch)
+  yield* step("record.created")
+  yield* Ref.set(open.standing, Option.some({ sequence: at, through: Option.some(batch.through) }))
+  return { through: batch.through, rows: contents.files.reduce((sum, file) => sum + file.rows, 0), replayed: false }
+})
+
+/** Another writer took the sequence: says where the log stands now. */
+const conflict = Effect.fnUntraced(function* <P>(open: Open<P>, batch: Batch<Block, P>) {
+  const now = yield* standingOf(open.stream, open.type)
+  const text = Option.map((at: P) => encode(open.type, at))
+  return yield* new WatermarkConflict({ key: open.key, batchAfter: text(batch.after), watermark: text(now.through) })
+})
+
+const standingOf = Effect.fnUntraced(function* <P>(
+  stream: string,
+  type: PositionType<P>
+): Effect.fn.Return<Standing<P>, ConnectorError, ObjectStore> {
+  const newest = yield* CommitLog.tail(stream)
+  if (Option.isNone(newest)) return { sequence: 0n, through: Option.none() }
+  const { positionType, through } = newest.value
+  const sequence = BigInt(newest.value.sequence)
+  if (positionType !== type.name) {
+    const detail = `${stream} holds positions of ${positionType}, not of ${type.name}`
+    return yield* new ConnectorError({
+      connector: "landing",
+      operation: "open log",
+      detail,
+      action: "Capture another kind of source into a stream of its own",
+      reason: new Misconfigured({ detail })
+    })
+  }
+  const decoded = yield* Effect.mapError(decode(type, through), () =>
+    CommitLog.damaged(stream, sequence, "holds a position that cannot be read")
+  )
+  return { sequence, through: Option.some(decoded) }
+})
+
+/**
+ * Reads a log's records as batches of segments, one a record. An open range follows the log. A damaged record or a gap
+ * is `InvalidData`; a range whose next record retention has removed, or that starts beyond the log's end, is
+ * `HistoryLost`. Segments are checked where their bytes are read, by `ObjectStore.local`. Nothing is released: what a
+ * consumer has not read is kept for it by `Retention`.
+ */
+export const source = (options: SourceOptions): Source<Segment, bigint, ObjectStore> => ({
+  name: `landing/${options.stream}`,
+  position: CommitLog.position,
+  open: Effect.gen(function* () {
+    yield* ObjectKey.check(options.stream)
+    const services = yield* Effect.context<ObjectStore>()
+    return {
+      read: (range) => Stream.provideContext(follow(options, range), services),
+      head: CommitLog.tail(options.stream).pipe(
+        Effect.map(Option.map((newest) => BigInt(newest.sequence))),
+        Effect.provideContext(services)
+      ),
+      release: () => Effect.void
+    }
+  })
+})
+
+/** Looks for the next record between two checks why it is missing: 30 s at the default interval. */
+const looksPerCheck = 150
+
+const follow = (
+  options: SourceOptions,
+  range: Range<bigint>
+): Stream.Stream<Batch<Segment, bigint>, ConnectorError, ObjectStore> =>
+  Stream.unwrap(
+    Effect.map(CommitLog.arrivals, (arrivals) =>
+      Stream.unfold(
+        { at: Option.getOrElse(range.after, () => 0n) + 1n, through: Option.none<string>() },
+        Effect.fnUntraced(function* ({ at, through }) {
+          if (Option.isSome(range.through) && at > range.through.value) return
+          const found = yield* awaitRecord(options, at, arrivals)
+          if (Option.isSome(through) && found.after !== through.value) {
+            return yield* CommitLog.damaged(options.stream, at, "does not start where the record before it ends")
+          }
+          return [batchOf(found), { at: at + 1n, through: Option.some(found.through) }] as const
+        })
+      )
+    )
+  )
+
+/** The record once it is written. A miss is explained at once, and again from time to time while waiting. */
+const awaitRecord = Effect.fnUntraced(function* (options: SourceOptions, at: bigint, arrivals: Latch.Latch) {
+  for (let look = 0; ; look++) {
+    yield* arrivals.close
+    const found = yield* CommitLog.record(options.stream, at)
+    if (Option.isSome(found)) return found.value
+    if (look % looksPerCheck === 0) {
+      const why = yield* CommitLog.whyMissing(options.stream, at)
+      if (Option.isSome(why)) return yield* why.value
+    }
+    yield* Effect.raceFirst(arrivals.await, Effect.sleep(options.pollInterval ?? "200 millis"))
+  }
+})
+
+const batchOf = (found: CommitRecord): Batch<Segment, bigint> => {
+  const sequence = BigInt(found.sequence)
+  const { epoch, revision, writtenAtMs, completeThroughMs, committedAtMs } = found
+  const segments = found.files.map((file) => ({
+    file,
+    columns: found.relations[file.fingerprint]?.columns ?? [],
+    sequence,
+    epoch,
+    revision,
+    writtenAtMs,
+    completeThroughMs
+  }))
+  return {
+    after: sequence === 1n ? Option.none() : Option.some(sequence - 1n),
+    through: sequence,
+    chunks: segments.length === 0 ? Stream.empty : Stream.succeed(segments),
+    committedAtMs: Option.fromNullOr(committedAtMs),
+    completeThroughMs: Option.fromNullOr(completeThroughMs)
+  }
+}

@@ -1,0 +1,156 @@
+import { Effect, Option, Stream } from "effect"
+import type { ColumnType } from "@northstar/core/Column"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import type { Table } from "@northstar/core/Table"
+import { rowText } from "../warehouse/RowText.ts"
+import type { Connection } from "./Connection.ts"
+import { type KeyRange, order, within } from "./KeyRange.ts"
+import { id, literal, relation } from "./Sql.ts"
+
+/** Only rows whose `column` is at least `bound` (the source's text of a value); rows with NULL there are left out. */
+export interface Recent {
+  readonly column: string
+  readonly bound: string
+}
+
+/** Which rows of a table to read. Every read is one statement under the session's statement and lock timeouts. */
+export interface Scope {
+  readonly range: KeyRange
+  readonly recent?: Recent
+}
+
+/** Order-independent digest of the rows of a range. */
+export interface Digest {
+  readonly rows: number
+  /** Sum of the rows' digests, each below 2⁶⁰. */
+  readonly checksum: bigint
+  /** WAL position before the read: a commit at or below it is in the digest, unless it waited for a synchronous standby. */
+  readonly lsn: bigint
+  /** WAL position after the read: no commit above it is in the digest. */
+  readonly lsnThrough: bigint
+}
+
+/** One row of a range: the source's texts of its key, in key order, and its digest. */
+export interface KeyDigest {
+  readonly key: ReadonlyArray<string>
+  readonly digest: bigint
+}
+
+/** Counts and digests the rows of a range in one statement. */
+export const digest = Effect.fn("Auditor.digest")(function* (connection: Connection, table: Table, scope: Scope) {
+  const lsn = yield* connection.query(walPosition("pg_current_wal_lsn()"))
+  const [digest] = yield* connection.query(
+    `SELECT count(*)::text, coalesce(sum(digest), 0)::text
+     FROM (SELECT ${rowDigest(table)} AS digest FROM ${relation(table.source)} WHERE ${condition(table, scope)}) t`
+  )
+  // Inserted, not yet written: a commit that did not wait for the disk is visible before its WAL is written.
+  const through = yield* connection.query(walPosition("pg_current_wal_insert_lsn()"))
+  return {
+    rows: Number(digest?.[0]),
+    checksum: BigInt(digest?.[1] ?? 0),
+    lsn: BigInt(lsn[0]?.[0] ?? 0),
+    lsnThrough: BigInt(through[0]?.[0] ?? 0)
+  } satisfies Digest
+})
+
+/**
+ * The keys of a range with their digests, in the source's key order: the first `rowsMax` of them, so that a full answer
+ * is continued after its last key.
+ */
+export const keys = Effect.fn("Auditor.keys")(function* (
+  connection: Connection,
+  table: Table,
+  scope: Scope & { readonly rowsMax: number }
+) {
+  const rows = yield* connection.query(
+    `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)}
+     WHERE ${condition(table, scope)} ORDER BY ${order(table.key)} LIMIT ${scope.rowsMax}`
+  )
+  return rows.map(([digest, ...key]): KeyDigest => ({ key: key.map((text) => text ?? ""), digest: BigInt(digest ?? 0) }))
+})
+
+/**
+ * Keys that cut a range into pieces of `rowsPerChunk` rows, ascending: one short index read a cut, pulled on demand. The
+ * piece behind the last cut holds fewer rows, or none.
+ */
+export const splits = (
+  connection: Connection,
+  table: Table,
+  scope: Scope & { readonly rowsPerChunk: number }
+): Stream.Stream<ReadonlyArray<string>, ConnectorError> =>
+  Stream.paginate(scope.range.after, (after) =>
+    Effect.map(
+      connection.query(
+        `SELECT ${keyTexts(table)} FROM ${relation(table.source)}
+         WHERE ${condition(table, { ...scope, range: { ...scope.range, after } })}
+         ORDER BY ${order(table.key)} OFFSET ${scope.rowsPerChunk - 1} LIMIT 1`
+      ),
+      (rows) => {
+        const cuts = rows.map((row) => row.map((text) => text ?? ""))
+        return [cuts, Option.fromUndefinedOr(cuts[0])] as const
+      }
+    )
+  )
+
+/**
+ * The canonical text of a source value, the same text that `canonicalDuckDb` gives of the curated value; see there for
+ * the forms. A decimal with more digits than the contract's scale, which curated cannot hold, keeps them. NULL stays
+ * NULL.
+ */
+export const canonicalPostgres = (value: string, type: ColumnType): string => {
+  switch (type.kind) {
+    case "text":
+    case "json":
+      // The type's output function, as replication uses it: casts to text would strip blanks of character(n).
+      return `CASE WHEN ${value} IS NOT NULL THEN concat(${value}) END`
+    case "int16":
+    case "int32":
+    case "int64":
+    case "uuid":
+      return `${value}::text`
+    case "decimal": {
+      const rounded = `round(${value}::numeric, ${type.scale})`
+      return `CASE WHEN ${rounded} = ${value}::numeric THEN ${rounded} ELSE ${value}::numeric END::text`
+    }
+    case "boolean":
+      return `CASE WHEN ${value} THEN 't' WHEN NOT ${value} THEN 'f' END`
+    case "date":
+      return `CASE WHEN isfinite(${value}) THEN (${value} - date '1970-01-01')::text ELSE ${value}::text END`
+    case "time":
+      return microseconds(value)
+    case "timestamp":
+    case "timestamptz":
+      return `CASE WHEN isfinite(${value}) THEN ${microseconds(value)} ELSE ${value}::text END`
+    case "float32":
+      return float(value, `float4send(${value}::float4)`)
+    case "float64":
+      return float(value, `float8send(${value}::float8)`)
+    case "bytes":
+      return `encode(${value}, 'hex')`
+  }
+}
+
+/** A non-negative bigint below 2⁶⁰: the first 15 hex digits of the MD5 of the text's UTF-8 bytes. */
+export const digestPostgres = (text: string): string =>
+  `('x' || left(md5(convert_to(${text}, 'UTF8')), 15))::bit(60)::bigint`
+
+/** Exact: `extract` gives a numeric with six digits since PostgreSQL 14. */
+const microseconds = (value: string): string => `(extract(epoch FROM ${value}) * 1000000)::bigint::text`
+
+const float = (value: string, bytes: string): string =>
+  `CASE WHEN ${value} = 'NaN' THEN 'nan' WHEN ${value} = 0 THEN '0' ELSE encode(${bytes}, 'hex') END`
+
+const rowDigest = (table: Table): string =>
+  digestPostgres(
+    rowText(Object.entries(table.columns).map(([name, column]) => canonicalPostgres(id(name), column.type)))
+  )
+
+const keyTexts = (table: Table): string =>
+  table.key.map((name) => `concat(${id(name)})`).join(", ")
+
+const condition = (table: Table, scope: Scope): string =>
+  scope.recent === undefined
+    ? within(table.key, scope.range)
+    : `${within(table.key, scope.range)} AND ${id(scope.recent.column)} >= ${literal(scope.recent.bound)}`
+
+const walPosition = (position: string): string => `SELECT (${position} - '0/0'::pg_lsn)::text`

@@ -1,0 +1,202 @@
+import type { Block } from "../landing/Block.ts"
+import { Decoder, type Options as DecoderOptions } from "./Pgoutput.ts"
+
+/** What goes to the consumer, in order: batches; after an open one its further chunks and its end. */
+export type Item =
+  | {
+      readonly _tag: "Batch"
+      readonly through: bigint
+      readonly blocks: ReadonlyArray<Block>
+      /** More chunks of this batch follow, up to an `End`. */
+      readonly isOpen: boolean
+      readonly committedAtMs: number | undefined
+      readonly completeThroughMs: number | undefined
+    }
+  | { readonly _tag: "Chunk"; readonly blocks: ReadonlyArray<Block> }
+  | { readonly _tag: "End" }
+
+/** When a batch is closed, at the first commit past any of these. A larger transaction passes in chunks of this size. */
+export interface BatchLimits {
+  readonly rowsMax: number
+  readonly bytesMax: number
+  /** Longest wait of a change for more of them, milliseconds. */
+  readonly lingerMs: number
+  /** At most one batch without rows in this time, milliseconds. */
+  readonly idleMs: number
+}
+
+/** What a feed needs. */
+export interface Options {
+  readonly decoder: Pick<DecoderOptions, "tables" | "typeName">
+  readonly limits: BatchLimits
+  /** Where reading starts: everything before is in the consumer's hands already. */
+  readonly after: bigint
+  /** Commits that start at or behind this are not read; the last batch ends exactly here. */
+  readonly through: bigint | undefined
+  readonly emit: (item: Item) => void
+  /** The stream has passed `through`; nothing is emitted any more. */
+  readonly onPassed: () => void
+  /** A transaction has been read whose commit record starts at `commitLsn`. */
+  readonly onCommit: (xid: number, commitLsn: bigint) => void
+  /** One of our own messages came back; `lsn` is its record's start. Called between transactions. */
+  readonly onMessage: (content: string, lsn: bigint) => void
+}
+
+/** Prefix of our own logical messages. */
+export const messagePrefix = "northstar"
+
+/**
+ * Turns the stream's messages into batches that end at source commits. Pure state: the socket, timers and queue are its
+ * caller's, time is handed in.
+ */
+export class Feed {
+  private readonly options: Options
+  private readonly decoder: Decoder
+  private extra: Array<Block> = []
+  /** Everything before is decoded. */
+  private progress: bigint
+  /** Where the last emitted batch ends. */
+  private sealed: bigint
+  private transaction: { readonly xid: number; readonly commitLsn: bigint; readonly atMs: number } | undefined
+  /** The open transaction's first rows are with the consumer already. */
+  private isStreaming = false
+  private isPassed = false
+  private committedAtMs: number | undefined
+  private completeThroughMs: number | undefined
+  private pendingSinceMs: number | undefined
+  private emittedAtMs: number | undefined
+  private mustSeal = false
+
+  constructor(options: Options) {
+    this.options = options
+    this.progress = options.after
+    this.sealed = options.after
+    this.decoder = new Decoder({
+      ...options.decoder,
+      events: {
+        begin: (xid, commitLsn, committedAtUs) => this.begin(xid, commitLsn, Number(committedAtUs / 1000n)),
+        commit: (endLsn) => this.commit(endLsn),
+        message: (prefix, content, lsn) => this.message(prefix, content, lsn)
+      }
+    })
+  }
+
+  /** One message of `pgoutput`; answers the types that must be looked up before it comes again. */
+  decode(buffer: Buffer, start: number, end: number): ReadonlyArray<readonly [number, number]> {
+    if (this.isPassed) return []
+    const wanted = this.decoder.decode(buffer, start, end)
+    if (this.transaction !== undefined && this.isFull()) this.stream(this.transaction)
+    return wanted
+  }
+
+  /** The server says that it has sent every commit before `walEnd`. */
+  keepalive(walEnd: bigint): void {
+    if (this.transaction === undefined) this.advance(walEnd)
+  }
+
+  /** Adds rows that do not come from the stream to the next batch, which is closed soon. */
+  add(blocks: ReadonlyArray<Block>): void {
+    this.extra.push(...blocks)
+    this.mustSeal = true
+  }
+
+  /** Says when bytes about the source's completeness arrived: no commit before this time is still to come. */
+  completeThrough(ms: number): void {
+    this.completeThroughMs = Math.max(ms, this.completeThroughMs ?? ms)
+  }
+
+  /** To be called some times within `lingerMs`. `isStarving`: the consumer waits for a batch. */
+  tick(nowMs: number, isStarving: boolean): void {
+    if (this.isPassed || this.transaction !== undefined) return
+    this.emittedAtMs ??= nowMs
+    const isEmpty = this.decoder.rows === 0 && !this.mustSeal
+    if (isEmpty) this.pendingSinceMs = undefined
+    else this.pendingSinceMs ??= nowMs
+    const waited = nowMs - (this.pendingSinceMs ?? nowMs)
+    const isDue = isEmpty
+      ? nowMs - this.emittedAtMs >= this.options.limits.idleMs
+      : this.mustSeal || waited >= this.options.limits.lingerMs
+    if (!isStarving || !isDue || this.progress <= this.sealed) return
+    this.seal(this.progress)
+    this.emittedAtMs = nowMs
+  }
+
+  private begin(xid: number, commitLsn: bigint, atMs: number): void {
+    if (this.options.through !== undefined && commitLsn >= this.options.through) return this.pass(this.options.through)
+    this.transaction = { xid, commitLsn, atMs }
+  }
+
+  private commit(endLsn: bigint): void {
+    const transaction = this.transaction
+    if (transaction === undefined) return
+    this.transaction = undefined
+    this.progress = endLsn
+    this.options.onCommit(transaction.xid, transaction.commitLsn)
+    if (this.isStreaming) {
+      this.isStreaming = false
+      if (this.decoder.rows > 0) this.options.emit({ _tag: "Chunk", blocks: this.decoder.take() })
+      this.options.emit({ _tag: "End" })
+    } else if (this.decoder.rows > 0) {
+      this.committedAtMs = Math.max(transaction.atMs, this.committedAtMs ?? transaction.atMs)
+    }
+    if (this.isFull()) this.seal(this.bounded(endLsn))
+    this.advance(endLsn)
+  }
+
+  private message(prefix: string, content: string, lsn: bigint): void {
+    if (this.transaction !== undefined) return
+    // One past the record's start: it may start where the last commit ended, and batches must grow.
+    this.advance(lsn + 1n)
+    if (prefix === messagePrefix && !this.isPassed) this.options.onMessage(content, lsn)
+  }
+
+  private advance(lsn: bigint): void {
+    if (this.isPassed) return
+    if (lsn > this.progress) this.progress = lsn
+    const { through } = this.options
+    if (through !== undefined && this.progress >= through) this.pass(through)
+  }
+
+  private pass(through: bigint): void {
+    if (through > this.sealed) this.seal(through)
+    this.isPassed = true
+    this.options.onPassed()
+  }
+
+  private bounded(lsn: bigint): bigint {
+    const { through } = this.options
+    return through !== undefined && through < lsn ? through : lsn
+  }
+
+  private isFull(): boolean {
+    return this.decoder.rows >= this.options.limits.rowsMax || this.decoder.bytes >= this.options.limits.bytesMax
+  }
+
+  /**
+   * Hands over what there is of a transaction larger than a batch. The batch's end must be named before the end of the
+   * commit record is known: one past the start of the record, which the Begin told, means the same to a resuming reader.
+   */
+  private stream(transaction: { readonly commitLsn: bigint; readonly atMs: number }): void {
+    if (this.isStreaming) return this.options.emit({ _tag: "Chunk", blocks: this.decoder.take() })
+    this.isStreaming = true
+    this.committedAtMs = Math.max(transaction.atMs, this.committedAtMs ?? transaction.atMs)
+    this.seal(transaction.commitLsn + 1n)
+  }
+
+  private seal(through: bigint): void {
+    const blocks = [...this.decoder.take(), ...this.extra]
+    this.options.emit({
+      _tag: "Batch",
+      through,
+      blocks,
+      isOpen: this.isStreaming,
+      committedAtMs: this.committedAtMs,
+      completeThroughMs: this.completeThroughMs
+    })
+    this.sealed = through
+    this.extra = []
+    this.mustSeal = false
+    this.committedAtMs = undefined
+    this.pendingSinceMs = undefined
+  }
+}

@@ -1,0 +1,24 @@
+import { id, literal } from "./Sql.ts"
+
+/** Keys `(after, through]` of one table in the source's own order, as the source's texts in key order; `null` is no bound. */
+export interface KeyRange {
+  readonly after: ReadonlyArray<string> | null
+  readonly through: ReadonlyArray<string> | null
+}
+
+/** All keys. */
+export const everyKey: KeyRange = { after: null, through: null }
+
+/**
+ * The range as a condition that the primary key's index serves: the literals take the columns' own types and
+ * collations, so that the order is the index's.
+ */
+export const within = (key: ReadonlyArray<string>, range: KeyRange): string => {
+  const columns = `(${key.map(id).join(", ")})`
+  const bound = (operator: string, values: ReadonlyArray<string> | null) =>
+    values === null ? [] : [`${columns} ${operator} (${values.map(literal).join(", ")})`]
+  return [...bound(">", range.after), ...bound("<=", range.through)].join(" AND ") || "true"
+}
+
+/** The columns to sort by. */
+export const order = (key: ReadonlyArray<string>): string => key.map(id).join(", ")

@@ -1,0 +1,114 @@
+import { Redacted } from "effect"
+import type { Table } from "@northstar/core/Table"
+
+/**
+ * What `northstar.config.ts` exports: one pipeline from a source through a landing log into a warehouse. Plain data:
+ * loading a configuration loads no driver.
+ */
+export interface Project {
+  /** Names the pipeline in watermarks, the log and reports. */
+  readonly name: string
+  readonly source: PostgresConfig
+  readonly landing: LandingConfig
+  readonly warehouse: WarehouseConfig
+  readonly tables: ReadonlyArray<Table>
+  readonly marts: ReadonlyArray<Mart>
+}
+
+/** A PostgreSQL database whose changes are captured through one replication slot. */
+export interface PostgresConfig {
+  readonly kind: "postgres"
+  /** Undefined when the environment variable it comes from is not set. */
+  readonly url: Redacted.Redacted | undefined
+  readonly slot: string
+  readonly publication: string
+  /** Incarnation of the source that a person has accepted; raise it by one after a restore or a lost slot. From 1. */
+  readonly epoch: number
+  /** Rows of one snapshot chunk, and the most rows a second that snapshots may read. */
+  readonly snapshot: { readonly chunkRows: number; readonly rowsPerSecondMax: number }
+  /** Seconds between heartbeats, which keep an idle publication from pinning WAL. */
+  readonly heartbeatSeconds: number
+  /** WAL held back by the slot, in bytes: from where on to warn, and to stop (`undefined`: never). */
+  readonly walRetained: { readonly warnBytes: number; readonly stopBytes: number | undefined }
+}
+
+/** Where captured changes land. */
+export type LandingConfig =
+  | { readonly kind: "folder"; readonly folder: string }
+  | {
+      readonly kind: "s3"
+      readonly bucket: string
+      readonly prefix: string
+      readonly region: string
+      readonly endpoint: string | undefined
+      /** Local folder for the copies that DuckDB reads. */
+      readonly spool: string
+    }
+
+/** Where curated tables live. */
+export type WarehouseConfig = { readonly kind: "duckdb"; readonly file: string }
+
+/** A view for people: one portable SELECT over curated tables. */
+export interface Mart {
+  readonly name: string
+  readonly query: string
+}
+
+/** A project; only the parts that differ from the defaults need saying. */
+export const define = (options: {
+  readonly name: string
+  readonly source: PostgresConfig
+  readonly landing?: LandingConfig
+  readonly warehouse?: WarehouseConfig
+  readonly tables: ReadonlyArray<Table>
+  readonly marts?: ReadonlyArray<Mart>
+}): Project => ({
+  name: options.name,
+  source: options.source,
+  landing: options.landing ?? folder(".northstar/landing"),
+  warehouse: options.warehouse ?? duckdb(".northstar/warehouse.duckdb"),
+  tables: options.tables,
+  marts: options.marts ?? []
+})
+
+/** A PostgreSQL source. Slot and publication are created by `northstar source apply`. */
+export const postgres = (options: {
+  readonly url: string | undefined
+  readonly slot?: string
+  readonly publication?: string
+  readonly epoch?: number
+  readonly snapshot?: Partial<PostgresConfig["snapshot"]>
+  readonly heartbeatSeconds?: number
+  readonly walRetained?: Partial<PostgresConfig["walRetained"]>
+}): PostgresConfig => ({
+  kind: "postgres",
+  url: options.url === undefined || options.url === "" ? undefined : Redacted.make(options.url, { label: "postgres url" }),
+  slot: options.slot ?? "northstar",
+  publication: options.publication ?? "northstar",
+  epoch: options.epoch ?? 1,
+  snapshot: { chunkRows: 10_000, rowsPerSecondMax: 100_000, ...options.snapshot },
+  heartbeatSeconds: options.heartbeatSeconds ?? 10,
+  walRetained: { warnBytes: 10 * 1024 ** 3, stopBytes: undefined, ...options.walRetained }
+})
+
+/** A landing log in a local folder. */
+export const folder = (path: string): LandingConfig => ({ kind: "folder", folder: path })
+
+/** A landing log in an S3 bucket; credentials come from the environment, as the AWS SDK finds them. */
+export const s3 = (options: {
+  readonly bucket: string
+  readonly region: string
+  readonly prefix?: string
+  readonly endpoint?: string
+  readonly spool?: string
+}): LandingConfig => ({
+  kind: "s3",
+  bucket: options.bucket,
+  prefix: options.prefix ?? "",
+  region: options.region,
+  endpoint: options.endpoint,
+  spool: options.spool ?? ".northstar/spool"
+})
+
+/** An embedded DuckDB database in one file. */
+export const duckdb = (file: string): WarehouseConfig => ({ kind: "duckdb", file })

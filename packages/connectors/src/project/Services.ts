@@ -1,0 +1,55 @@
+import { Effect, Layer } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import type { RunLedger } from "@northstar/core/RunLedger"
+import type { ObjectStore } from "../landing/ObjectStore.ts"
+import { apply, applyMarts } from "../warehouse/Migrate.ts"
+import { make as makeModel } from "../warehouse/Model.ts"
+import { Warehouse } from "../warehouse/Warehouse.ts"
+import * as WarehouseLedger from "../warehouse/WarehouseLedger.ts"
+import type { LandingConfig, Project, WarehouseConfig } from "./Project.ts"
+
+/** The project's warehouse, its driver loaded only now. */
+export const warehouse = (config: WarehouseConfig): Layer.Layer<Warehouse, ConnectorError> =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("../duckdb/DuckDb.ts")),
+      (driver) => driver.layer({ file: config.file })
+    )
+  )
+
+/** The project's object store, its driver loaded only now. */
+export const landing = (config: LandingConfig): Layer.Layer<ObjectStore, ConnectorError> =>
+  Layer.unwrap(
+    config.kind === "folder"
+      ? Effect.map(
+          Effect.promise(() => import("../landing/FolderStore.ts")),
+          (driver) => driver.layer(config.folder)
+        )
+      : Effect.map(
+          Effect.promise(() => import("../s3/S3Store.ts")),
+          (driver) => driver.layer(config)
+        )
+  )
+
+/** Everything that programs over a project need. The ledger of runs lives in the warehouse. */
+export const layer = (project: Project): Layer.Layer<Warehouse | ObjectStore | RunLedger, ConnectorError> =>
+  WarehouseLedger.layer.pipe(
+    Layer.provideMerge(prepared(project)),
+    Layer.provideMerge(warehouse(project.warehouse)),
+    Layer.merge(landing(project.landing))
+  )
+
+/** Brings the warehouse's tables and marts to what the project describes, before anything else uses it. */
+const prepared = (project: Project): Layer.Layer<never, ConnectorError, Warehouse> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { dialect, session: open } = yield* Warehouse
+      const session = yield* open
+      const models = project.tables.map((table) => makeModel(dialect, table))
+      const { left } = yield* apply(session, dialect, models)
+      for (const { description } of left) {
+        yield* Effect.logWarning(`the warehouse differs from the contracts: ${description} was not done, since it rewrites data`)
+      }
+      yield* applyMarts(session, dialect, project.marts)
+    }).pipe(Effect.scoped)
+  )

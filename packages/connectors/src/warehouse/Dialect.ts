@@ -1,0 +1,41 @@
+import type { ColumnType } from "@northstar/core/Column"
+
+/** How one engine says what the statements need. Every function takes and gives SQL expressions. */
+export interface Dialect {
+  readonly name: "duckdb" | "snowflake"
+  /** Quotes an identifier. */
+  readonly id: (name: string) => string
+  /** SQL type of a column. */
+  readonly type: (type: ColumnType) => string
+  /** SQL type of an integer of 38 digits, in which versions are kept. */
+  readonly versionType: string
+  /** A source's text as a value of `type`, or NULL where it is not one; never rounded. */
+  readonly parse: (text: string, type: ColumnType) => string
+  /** A literal instant from Unix milliseconds. */
+  readonly instant: (ms: number) => string
+  /** The instant and the calendar day, in a zone, of a value of a date or time type. */
+  readonly event: (value: string, type: ColumnType, zone: string) => { readonly at: string; readonly day: string }
+  /** Aggregate: `value` of the row with the greatest `version`, NULL values included, rows with a NULL version left out. */
+  readonly newest: (value: string, version: string) => string
+  /** The text at a zero-based index of a JSON array text. */
+  readonly jsonAt: (json: string, index: number) => string
+  /** Whether a JSON array text contains a string literal. NULL array: false. */
+  readonly jsonHas: (json: string, text: string) => string
+  /** A JSON object text of named values, NULLs kept. */
+  readonly jsonObject: (entries: ReadonlyArray<readonly [name: string, value: string]>) => string
+  /** A JSON array text of texts. */
+  readonly jsonArray: (texts: ReadonlyArray<string>) => string
+  /** Rows of a segment file. `file` is what the engine reads it by. */
+  readonly segment: (file: string) => string
+  /** Number of a row in its segment file. */
+  readonly rowNumber: string
+  /** Creates a stage table of this session from a query, replacing an earlier one; not visible to others. */
+  readonly createStage: (name: string, query: string) => string
+  /** The value as the canonical text that digests are taken of: equal in every engine for equal values. */
+  readonly canonical: (value: string, type: ColumnType) => string
+  /** Digest of a text as an integer below 2⁶⁰: the first 15 hex digits of its MD5. */
+  readonly digest: (text: string) => string
+}
+
+/** A text literal. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`

@@ -1,0 +1,192 @@
+import { Effect } from "effect"
+import { ExpectationFailed } from "@northstar/core/Expectation"
+import { name as checkName } from "@northstar/core/Check"
+import { declare } from "@northstar/core/Failpoint"
+import { type Dialect, literal } from "./Dialect.ts"
+import { curatedColumns, historyColumns, type Model, sameKey } from "./Model.ts"
+import { decide, isAccepted, type StageFacts, stageFacts } from "./Outcome.ts"
+import { account } from "./Accounting.ts"
+import { collectDependents, floorOf, refold, refoldNames, rowKey } from "./Refold.ts"
+import { type StagedSegment, violates } from "./Stage.ts"
+import type { Session } from "./Warehouse.ts"
+
+/** The durable steps of publishing one table, in order. */
+const step = declare("publish", ["decided", "history", "current", "quarantine", "accounted"])
+
+/** The batch that is being published. */
+export interface Publication {
+  /** Names the batch in every row, in the ledger and to `rollback`. */
+  readonly batch: string
+  readonly recordedAtMs: number
+}
+
+/** A table's stage, with the segments it was filled from and the greatest version published before. */
+export interface Staged {
+  readonly model: Model
+  readonly segments: ReadonlyArray<StagedSegment>
+  readonly highVersion: bigint
+}
+
+/**
+ * Publishes the stage of one table inside the caller's transaction: set aside what cannot be accepted, append the rest
+ * to history, bring the current rows up to date, and account for every change. Changes beyond the greatest version
+ * published before win by being newest, all others are folded with their history.
+ */
+export const publishTable = Effect.fn("Publish.table")(function* (
+  session: Session,
+  dialect: Dialect,
+  { model, segments, highVersion }: Staged,
+  publication: Publication
+) {
+  const facts = yield* stageFacts(session, model)
+  const isLate = facts.minVersion <= highVersion
+  if (facts.truncates > 0) {
+    yield* session.execute(
+      `INSERT INTO northstar.floors SELECT ${literal(model.name)}, max(_version), ${literal(publication.batch)} FROM ${model.stage} WHERE _op = 3`
+    )
+  }
+  yield* decide(session, dialect, model, facts, isLate)
+  yield* block(session, dialect, model, publication)
+  yield* step("decided")
+  const accepted = yield* appendHistory(session, dialect, model, publication)
+  yield* step("history")
+  yield* bringUpToDate(session, dialect, model, publication, { facts, isLate })
+  yield* step("current")
+  const quarantined = yield* quarantine(session, dialect, model, segments, publication)
+  yield* step("quarantine")
+  const accounting = yield* account(session, dialect, model, publication.batch, { facts, accepted, quarantined })
+  yield* step("accounted")
+  return { accounting, highVersion: facts.maxVersion > highVersion ? facts.maxVersion : highVersion }
+})
+
+/** Runs the checks that block or warn: nothing of a batch that breaks a blocking one is published. */
+const block = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  model: Model,
+  { batch, recordedAtMs }: Publication
+) {
+  for (const check of model.table.checks.filter(({ severity }) => severity !== "quarantine")) {
+    const rows = yield* session.query(
+      `SELECT count(*) AS n, CAST(min(_version) AS VARCHAR) AS first FROM ${model.stage} WHERE _op = 1 AND _reason IS NULL AND _outcome IS NULL AND ${violates(dialect, model, check)}`
+    )
+    const failed = Number(rows[0]?.["n"] ?? 0)
+    if (failed === 0) continue
+    const expectation = `${model.name}.${checkName(check)}`
+    if (check.severity === "block") {
+      return yield* new ExpectationFailed({ expectation, failed, examples: [`version ${rows[0]?.["first"]}`] })
+    }
+    yield* session.execute(
+      `INSERT INTO northstar.findings SELECT ${literal(batch)}, ${literal(model.name)}, ${literal(checkName(check))}, 'warn', ${failed}, ${dialect.instant(recordedAtMs)}`
+    )
+  }
+})
+
+/** Every column of the history, from a staged row. */
+const historyValues = (dialect: Dialect, model: Model, { batch, recordedAtMs }: Publication): string =>
+  historyColumns(dialect, model)
+    .map(([sql]) => {
+      if (sql === "_batch") return `${literal(batch)} AS _batch`
+      if (sql === "_recorded_at") return `${dialect.instant(recordedAtMs)} AS _recorded_at`
+      return sql === "_posting_date" ? "_business_date AS _posting_date" : sql
+    })
+    .join(", ")
+
+const appendHistory = (session: Session, dialect: Dialect, model: Model, publication: Publication) =>
+  session.execute(
+    `INSERT INTO ${model.history} (${historyColumns(dialect, model)
+      .map(([sql]) => sql)
+      .join(", ")}) SELECT ${historyValues(dialect, model, publication)} FROM ${model.stage} WHERE ${isAccepted}`
+  )
+
+const bringUpToDate = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  model: Model,
+  publication: Publication,
+  { facts, isLate }: { readonly facts: StageFacts; readonly isLate: boolean }
+) {
+  const names = refoldNames(dialect, model)
+  const refolds = yield* collectRefolds(session, dialect, model, isLate || facts.partial > 0)
+  yield* session.execute(mergeNewest(dialect, model, publication, refolds ? names.keysSql : undefined))
+  if (refolds) yield* refold(session, dialect, model, publication.batch)
+  if (facts.truncates > 0) {
+    yield* session.execute(`DELETE FROM ${model.curated} WHERE _version <= ${floorOf(model)}`)
+    yield* session.execute(
+      `DELETE FROM northstar.held WHERE table_name = ${literal(model.name)} AND version <= ${floorOf(model)}`
+    )
+  }
+})
+
+/** Fills the stage of keys that only their whole history can settle; false when there are none. */
+const collectRefolds = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  model: Model,
+  someLateOrPartial: boolean
+) {
+  const held = yield* session.query(
+    `SELECT count(*) AS n FROM northstar.held WHERE table_name = ${literal(model.name)}`
+  )
+  const someHeld = Number(held[0]?.["n"] ?? 0) > 0
+  if (!someLateOrPartial && !someHeld) return false
+  const names = refoldNames(dialect, model)
+  const keys = model.key.map(({ sql }) => sql).join(", ")
+  const high = `(SELECT high_version FROM northstar.tables WHERE table_name = ${literal(model.name)})`
+  const heldKeys = `${rowKey(dialect, model)} IN (SELECT row_key FROM northstar.held WHERE table_name = ${literal(model.name)})`
+  yield* session.execute(
+    dialect.createStage(
+      names.keys,
+      `SELECT DISTINCT ${keys} FROM ${model.stage} WHERE ${isAccepted} AND (_unchanged IS NOT NULL OR _version <= ${high}${someHeld ? ` OR ${heldKeys}` : ""})`
+    )
+  )
+  yield* collectDependents(session, dialect, model)
+  return true
+})
+
+/** Of each key's accepted changes the newest wins; it is newer than anything published. */
+const mergeNewest = (dialect: Dialect, model: Model, publication: Publication, except: string | undefined): string => {
+  const columns = curatedColumns(dialect, model).map(([sql]) => sql)
+  const keys = model.key.map(({ sql }) => sql)
+  const others = columns.filter((sql) => !keys.includes(sql))
+  const outside =
+    except === undefined ? "" : ` AND NOT EXISTS (SELECT 1 FROM ${except} AS k WHERE ${sameKey(model, "k", "c")})`
+  const source = `SELECT ${historyValues(dialect, model, publication)} FROM ${model.stage} AS c WHERE ${isAccepted}${outside}
+    QUALIFY row_number() OVER (PARTITION BY ${keys.join(", ")} ORDER BY _version DESC) = 1`
+  return `MERGE INTO ${model.curated} AS t USING (${source}) AS s ON ${sameKey(model, "t", "s")}
+    WHEN MATCHED AND s._op = 2 THEN DELETE
+    WHEN MATCHED THEN UPDATE SET ${others.map((sql) => `${sql} = s.${sql}`).join(", ")}
+    WHEN NOT MATCHED AND s._op = 1 THEN INSERT (${columns.join(", ")}) VALUES (${columns.map((sql) => `s.${sql}`).join(", ")})`
+}
+
+/** Keeps the changes that were set aside, with all columns of their segment, where they came from and why. */
+const quarantine = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  model: Model,
+  segments: ReadonlyArray<StagedSegment>,
+  { batch, recordedAtMs }: Publication
+) {
+  const now = dialect.instant(recordedAtMs)
+  const key = rowKey(dialect, model, "s.")
+  // A change that was set aside before and is accepted now has been replayed.
+  yield* session.execute(
+    `UPDATE northstar.quarantine AS q SET resolved_at = ${now}, resolution = 'published' WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL
+      AND EXISTS (SELECT 1 FROM ${model.stage} AS s WHERE ${isAccepted} AND s._version = q.version AND ${key} = q.row_key)`
+  )
+  let quarantined = 0
+  const setAside = yield* session.query(
+    `SELECT DISTINCT _segment FROM ${model.stage} WHERE _reason IS NOT NULL AND _outcome IS NULL`
+  )
+  for (const { _segment } of setAside) {
+    const { segment, file } = segments.find((candidate) => candidate.segment.file.path === _segment)!
+    const values = dialect.jsonObject(segment.columns.map(({ name }) => [name, `r.${dialect.id(name)}`] as const))
+    quarantined += yield* session.execute(
+      `INSERT INTO northstar.quarantine SELECT ${literal(model.name)}, ${key}, s._version, s._op, s._reason, ${literal(batch)}, s._segment,
+        s._source_commit_at, s._ingested_at, ${now}, s._unchanged, s._moved_from, ${values}, NULL, NULL
+      FROM ${model.stage} AS s JOIN ${dialect.segment(file)} AS r ON s._row = r.${dialect.rowNumber}
+      WHERE s._segment = ${literal(String(_segment))} AND s._reason IS NOT NULL AND s._outcome IS NULL`
+    )
+  }
+  return quarantined
+})

@@ -1,0 +1,98 @@
+import { type Check, name as checkName } from "@northstar/core/Check"
+import type { Segment } from "../landing/Segment.ts"
+import { sourceColumn } from "./Contract.ts"
+import { type Dialect, literal } from "./Dialect.ts"
+import { type Model, versionSql } from "./Model.ts"
+
+/** A segment with what the engine reads it by (a verified local path, or a path in an external stage). */
+export interface StagedSegment {
+  readonly segment: Segment
+  readonly file: string
+}
+
+/**
+ * The stage of one table: every change of its segments with typed columns, `_version`, where it came from (`_segment`,
+ * `_row`), `_reason`, which names the first thing wrong with the row, and `_outcome`, which publishing fills in. Nothing
+ * is dropped: what cannot be read is there with a reason.
+ */
+export const stageQuery = (dialect: Dialect, model: Model, segments: ReadonlyArray<StagedSegment>): string =>
+  segments.map((segment) => segmentQuery(dialect, model, segment)).join("\nUNION ALL\n")
+
+const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: StagedSegment): string => {
+  const source = (name: string): string => {
+    const from = sourceColumn(model.table, name, segment.columns)
+    return from === undefined ? "NULL" : dialect.id(from)
+  }
+  const parsed = model.columns.map(
+    ({ name, sql, type }) => `${dialect.parse(source(name), type)} AS ${sql}, ${source(name)} AS ${raw(dialect, name)}`
+  )
+  const texts = `SELECT ${literal(segment.file.path)} AS _segment, ${dialect.rowNumber} AS _row, _op,
+    ${versionSql(dialect, segment.epoch, segment.revision)} AS _version, _committed_at AS _source_commit_at,
+    ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, _unchanged, _moved_from,
+    ${parsed.join(",\n    ")}
+  FROM ${dialect.segment(file)}`
+  const typed = model.columns.map(({ sql }) => sql).join(", ")
+  return `SELECT _segment, _row, _op, _version, _source_commit_at, _ingested_at, _unchanged, _moved_from, ${typed},
+  ${eventColumns(dialect, model)},
+  ${reason(dialect, model)} AS _reason, CAST(NULL AS VARCHAR) AS _outcome
+FROM (${texts}) AS parsed`
+}
+
+/** The text a column had at the source, beside its typed value. */
+const raw = (dialect: Dialect, name: string): string => dialect.id(`_raw_${name}`)
+
+/** The row's event time, business date and zone, by the contract's event column. */
+export const eventColumns = (dialect: Dialect, { table, columns }: Model): string => {
+  const { event } = table
+  const column = columns.find(({ name }) => name === event?.column)
+  if (event === undefined || column === undefined) {
+    return "CAST(NULL AS TIMESTAMPTZ) AS _event_at, CAST(NULL AS DATE) AS _business_date, CAST(NULL AS VARCHAR) AS _business_zone"
+  }
+  const { at, day } = dialect.event(column.sql, column.type, event.zone)
+  return `${at} AS _event_at, ${day} AS _business_date, ${literal(event.zone)} AS _business_zone`
+}
+
+/** First reason why an upsert's row cannot be published, by the row alone. */
+const reason = (dialect: Dialect, model: Model): string => {
+  const isUpsert = "_op = 1"
+  const carried = (name: string) => `NOT ${dialect.jsonHas("_unchanged", name)}`
+  const keys = model.key.map(({ name, sql }) => `WHEN _op <> 3 AND ${sql} IS NULL THEN ${literal(`null_key:${name}`)}`)
+  const values = model.columns.flatMap(({ name, sql, type, column }) => [
+    ...(type.kind === "text" || type.kind === "json"
+      ? []
+      : [
+          `WHEN ${isUpsert} AND ${raw(dialect, name)} IS NOT NULL AND ${sql} IS NULL THEN ${literal(`unparseable:${name}`)}`
+        ]),
+    ...(column.nullable
+      ? []
+      : [`WHEN ${isUpsert} AND ${raw(dialect, name)} IS NULL AND ${carried(name)} THEN ${literal(`null:${name}`)}`])
+  ])
+  const checks = model.table.checks
+    .filter((check) => check.severity === "quarantine")
+    .map((check) => `WHEN ${isUpsert} AND ${violates(dialect, model, check)} THEN ${literal(checkName(check))}`)
+  return `CASE ${[...keys, ...values, ...checks].join("\n  ")} END`
+}
+
+/** Whether a staged row breaks a check. NULL breaks only `NotNull`, and only where the change carries the column. */
+export const violates = (dialect: Dialect, model: Model, check: Check): string => {
+  const column = model.columns.find(({ name }) => name === check.column)!
+  switch (check._tag) {
+    case "NotNull":
+      return `(${column.sql} IS NULL AND NOT ${dialect.jsonHas("_unchanged", column.name)})`
+    case "OneOf":
+      return `(${column.sql} IS NOT NULL AND ${column.sql} NOT IN (${check.values.map(literal).join(", ")}))`
+    case "Between": {
+      const bounds = [
+        ...(check.min === undefined ? [] : [`${column.sql} < ${decimal(check.min)}`]),
+        ...(check.max === undefined ? [] : [`${column.sql} > ${decimal(check.max)}`])
+      ]
+      return bounds.length === 0 ? "FALSE" : `(${bounds.join(" OR ")})`
+    }
+  }
+}
+
+/** A bound as a numeric literal; the contract's own text, checked to be a number. */
+const decimal = (text: string): string => {
+  if (!/^-?\d+(\.\d+)?$/.test(text)) throw new TypeError(`a bound must be a decimal number, not ${JSON.stringify(text)}`)
+  return text
+}

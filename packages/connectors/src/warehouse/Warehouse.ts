@@ -1,0 +1,30 @@
+import { Context, type Effect, type Scope } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import type { Dialect } from "./Dialect.ts"
+
+/** A value of a result: 64-bit integers and decimals as text, so that no digit is lost. */
+export type SqlValue = string | number | boolean | null
+
+/** The only door to SQL, with one engine behind it. */
+export class Warehouse extends Context.Service<
+  Warehouse,
+  {
+    readonly dialect: Dialect
+    /** Opens a session: one connection, one transaction at a time. Closing the scope rolls back what is open. */
+    readonly session: Effect.Effect<Session, ConnectorError, Scope.Scope>
+  }
+>()("@northstar/connectors/Warehouse") {}
+
+/** One connection to the warehouse. */
+export interface Session {
+  /** Runs one statement; parameters replace `?` in order. Returns the number of rows it changed. */
+  readonly execute: (sql: string, parameters?: ReadonlyArray<SqlValue>) => Effect.Effect<number, ConnectorError>
+  /** Runs one query whose result fits in memory. Fails with `InvalidData` beyond `rowsMax` (default 100,000) rows. */
+  readonly query: (
+    sql: string,
+    parameters?: ReadonlyArray<SqlValue>,
+    options?: { readonly rowsMax?: number }
+  ) => Effect.Effect<ReadonlyArray<Readonly<Record<string, SqlValue>>>, ConnectorError>
+  /** Runs `effect` between BEGIN and COMMIT; any failure or interruption rolls back. */
+  readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
+}

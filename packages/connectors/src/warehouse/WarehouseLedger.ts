@@ -1,0 +1,50 @@
+import { Effect, Layer, Schema, Stream } from "effect"
+import { LedgerError, RunFact, RunId, RunLedger } from "@northstar/core/RunLedger"
+import { Warehouse } from "./Warehouse.ts"
+
+const FactText = Schema.fromJsonString(RunFact)
+
+/** The ledger of runs in the warehouse itself, so that every task and reader sees one history of runs. */
+export const layer = Layer.effect(
+  RunLedger,
+  Effect.gen(function* () {
+    const { session: open, dialect } = yield* Warehouse
+    const failed = (cause: unknown) => new LedgerError({ cause })
+    return RunLedger.of({
+      append: ({ run, key, atMs, fact }) =>
+        Effect.scoped(
+          Effect.flatMap(open, (session) =>
+            session.execute(`INSERT INTO northstar.runs SELECT ?, ?, ?, ${dialect.instant(atMs)}, ?`, [
+              run,
+              key.pipeline,
+              key.stream,
+              Schema.encodeSync(FactText)(fact)
+            ])
+          )
+        ).pipe(Effect.mapError(failed), Effect.asVoid),
+      entries: (key) =>
+        Stream.unwrap(
+          Effect.scoped(
+            Effect.flatMap(open, (session) =>
+              session.query(
+                "SELECT run, CAST(epoch_ms(recorded_at) AS VARCHAR) AS at_ms, fact FROM northstar.runs WHERE pipeline = ? AND stream = ? ORDER BY recorded_at",
+                [key.pipeline, key.stream]
+              )
+            )
+          ).pipe(
+            Effect.map((rows) =>
+              Stream.fromIterable(
+                rows.map((row) => ({
+                  run: RunId.make(String(row["run"])),
+                  key,
+                  atMs: Number(row["at_ms"]),
+                  fact: Schema.decodeUnknownSync(FactText)(row["fact"])
+                }))
+              )
+            ),
+            Effect.mapError(failed)
+          )
+        )
+    })
+  })
+)
