@@ -1,6 +1,6 @@
 import { Clock, Effect, Exit, Option, Random, Ref, type Schedule, Stream } from "effect"
-import type { BatchError } from "./Batch.ts"
-import { encode, type StreamKey } from "./Position.ts"
+import type { Batch, BatchError } from "./Batch.ts"
+import { encode, type PositionType, type StreamKey } from "./Position.ts"
 import { Run, type RunFact, RunId, RunLedger, type RunSummary, summarise } from "./RunLedger.ts"
 import type { Receipt, Sink } from "./Sink.ts"
 import type { Source } from "./Source.ts"
@@ -37,6 +37,8 @@ export interface RunOptions<P> {
   readonly program: string
   /** The last position to reach; without it the run goes on until it is interrupted. */
   readonly through?: P
+  /** Where a stream without a watermark starts, instead of at the beginning: the `after` of a backfill. */
+  readonly from?: P
   /** `true` bounds the run by the source's head at its start. */
   readonly untilCaughtUp?: boolean
   /** Called after each durable commit, with the batch's time in Unix milliseconds if it held rows. */
@@ -82,7 +84,9 @@ const drain = Effect.fnUntraced(function* <A, P, B, R>(
     (options.untilCaughtUp === true && Option.isNone(head)) ||
     (Option.isSome(head) && Option.isSome(writer.watermark) && source.position.order(head.value, writer.watermark.value) <= 0)
   if (nothing) return
-  yield* reader.read({ after: writer.watermark, through: head }).pipe(
+  const from = Option.isNone(writer.watermark) && options.from !== undefined ? Option.some(options.from) : Option.none<P>()
+  yield* reader.read({ after: Option.orElse(writer.watermark, () => from), through: head }).pipe(
+    Stream.map((batch) => (isFirst(source.position, from, batch) ? { ...batch, after: Option.none() } : batch)),
     stage,
     Stream.runForEach((batch) =>
       Effect.gen(function* () {
@@ -99,6 +103,10 @@ const drain = Effect.fnUntraced(function* <A, P, B, R>(
     )
   )
 })
+
+/** Whether a batch starts where a stream without a watermark was told to start: that is the stream's own beginning. */
+const isFirst = <P>(type: PositionType<P>, from: Option.Option<P>, batch: Batch<unknown, P>): boolean =>
+  Option.isSome(from) && Option.isSome(batch.after) && type.order(batch.after.value, from.value) === 0
 
 /** How a run ended. A failure's detail is its message, which holds no row values. */
 const ended = (exit: Exit.Exit<unknown, RunError>): RunFact => {

@@ -38,11 +38,11 @@ const partial = (version: Version): Change<Histories.Row> => ({
   ...place,
   op: "upsert",
   version,
-  row: { id: "1" },
+  row: { id: "1", note: null },
   unchanged: ["note"]
 })
 
-it("K6 partial rows: a row whose first change is missing is held, with what is missing named", () => {
+it("K6 partial rows: a row whose first change is missing is held, with what is missing named, whatever stands in its place", () => {
   assert.deepStrictEqual(Fold.fold([partial(v(2))]).get("1"), { _tag: "Held", version: v(2), missing: ["note"] })
 })
 

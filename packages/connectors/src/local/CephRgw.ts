@@ -61,7 +61,7 @@ export const start: Effect.Effect<Server, ConnectorError, Scope.Scope> = Effect.
   yield* daemon(folder, "radosgw", ["-n", "client.admin"])
   const endpoint = `http://127.0.0.1:${gatewayPort}`
   yield* attempt("answer", () => fetch(endpoint)).pipe(
-    Effect.retry(Schedule.both(Schedule.spaced("50 millis"), Schedule.recurs(400)))
+    Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 400 })
   )
   const keys = { accessKeyId: "northstar", secretAccessKey: "northstar-secret" }
   const [access, secret] = [`--access-key=${keys.accessKeyId}`, `--secret-key=${keys.secretAccessKey}`]

@@ -66,7 +66,10 @@ export const keys = Effect.fn("Auditor.keys")(function* (
     `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)}
      WHERE ${condition(table, scope)} ORDER BY ${order(table.key)} LIMIT ${scope.rowsMax}`
   )
-  return rows.map(([digest, ...key]): KeyDigest => ({ key: key.map((text) => text ?? ""), digest: BigInt(digest ?? 0) }))
+  return rows.map(([digest, ...key]): KeyDigest => ({
+    key: key.map((text) => text ?? ""),
+    digest: BigInt(digest ?? 0)
+  }))
 })
 
 /**
@@ -145,8 +148,7 @@ const rowDigest = (table: Table): string =>
     rowText(Object.entries(table.columns).map(([name, column]) => canonicalPostgres(id(name), column.type)))
   )
 
-const keyTexts = (table: Table): string =>
-  table.key.map((name) => `concat(${id(name)})`).join(", ")
+const keyTexts = (table: Table): string => table.key.map((name) => `concat(${id(name)})`).join(", ")
 
 const condition = (table: Table, scope: Scope): string =>
   scope.recent === undefined

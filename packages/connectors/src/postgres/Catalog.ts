@@ -186,7 +186,9 @@ const isNamed = (contract: Table.Table, name: string): boolean =>
   Object.entries(contract.columns).some(([own, column]) => own === name || column.aliases.includes(name))
 
 const contractName = (table: CatalogTable): string =>
-  (table.schema === "public" ? table.name : `${table.schema}_${table.name}`).toLowerCase().replaceAll(/[^a-z0-9_]/g, "_")
+  (table.schema === "public" ? table.name : `${table.schema}_${table.name}`)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_]/g, "_")
 
 const contractColumn = (column: CatalogColumn): Column.Column => {
   const plain = ofType(columnType(column.type))

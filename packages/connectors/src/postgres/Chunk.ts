@@ -41,7 +41,7 @@ const lockTimeoutMs = 2000
 
 /**
  * Reads the next `rows` rows after a key in the source's own key order, in one round trip and one snapshot. Rows beyond
- * `bytesMax` bytes of values are left for the next chunk; the first row is always taken. Fails, rather than reading less,
+ * `bytesMax` bytes of values are left for the next chunk; the first row is always taken, the last one may pass the limit. Fails, rather than reading less,
  * where row security would hide rows from the role.
  */
 export const readChunk = Effect.fn("Chunk.read")(function* (

@@ -1,11 +1,15 @@
 import type { Block } from "../landing/Block.ts"
+import type { PostgresPosition } from "./Position.ts"
 import { Decoder, type Options as DecoderOptions } from "./Pgoutput.ts"
+
+type Snapshots = PostgresPosition["snapshots"]
 
 /** What goes to the consumer, in order: batches; after an open one its further chunks and its end. */
 export type Item =
   | {
       readonly _tag: "Batch"
       readonly through: bigint
+      readonly snapshots: Snapshots
       readonly blocks: ReadonlyArray<Block>
       /** More chunks of this batch follow, up to an `End`. */
       readonly isOpen: boolean
@@ -31,8 +35,11 @@ export interface Options {
   readonly limits: BatchLimits
   /** Where reading starts: everything before is in the consumer's hands already. */
   readonly after: bigint
+  readonly snapshots: Snapshots
   /** Commits that start at or behind this are not read; the last batch ends exactly here. */
   readonly through: bigint | undefined
+  /** `through` does not hold before `bind`. */
+  readonly isBoundLater: boolean
   readonly emit: (item: Item) => void
   /** The stream has passed `through`; nothing is emitted any more. */
   readonly onPassed: () => void
@@ -50,9 +57,12 @@ export const messagePrefix = "northstar"
  * caller's, time is handed in.
  */
 export class Feed {
+  /** Progress of the snapshots with everything added so far. */
+  snapshots: Snapshots
   private readonly options: Options
   private readonly decoder: Decoder
   private extra: Array<Block> = []
+  private bound: bigint | undefined
   /** Everything before is decoded. */
   private progress: bigint
   /** Where the last emitted batch ends. */
@@ -69,6 +79,8 @@ export class Feed {
 
   constructor(options: Options) {
     this.options = options
+    this.bound = options.isBoundLater ? undefined : options.through
+    this.snapshots = options.snapshots
     this.progress = options.after
     this.sealed = options.after
     this.decoder = new Decoder({
@@ -94,13 +106,22 @@ export class Feed {
     if (this.transaction === undefined) this.advance(walEnd)
   }
 
-  /** Adds rows that do not come from the stream to the next batch, which is closed soon. */
-  add(blocks: ReadonlyArray<Block>): void {
+  /** Adds rows of a snapshot to the next batch, which is closed soon, and the progress that they make to its end. */
+  add(blocks: ReadonlyArray<Block>, snapshots: Snapshots): void {
     this.extra.push(...blocks)
+    this.snapshots = snapshots
     this.mustSeal = true
   }
 
-  /** Says when bytes about the source's completeness arrived: no commit before this time is still to come. */
+  /** From now on `through` holds; a stream that is past it already ends where it is. */
+  bind(): void {
+    const { through } = this.options
+    if (through === undefined || this.isPassed) return
+    this.bound = through > this.progress ? through : this.progress
+    this.advance(this.progress)
+  }
+
+  /** No commit of before this time is still to come; Unix milliseconds. */
   completeThrough(ms: number): void {
     this.completeThroughMs = Math.max(ms, this.completeThroughMs ?? ms)
   }
@@ -122,7 +143,7 @@ export class Feed {
   }
 
   private begin(xid: number, commitLsn: bigint, atMs: number): void {
-    if (this.options.through !== undefined && commitLsn >= this.options.through) return this.pass(this.options.through)
+    if (this.bound !== undefined && commitLsn >= this.bound) return this.pass(this.bound)
     this.transaction = { xid, commitLsn, atMs }
   }
 
@@ -153,8 +174,7 @@ export class Feed {
   private advance(lsn: bigint): void {
     if (this.isPassed) return
     if (lsn > this.progress) this.progress = lsn
-    const { through } = this.options
-    if (through !== undefined && this.progress >= through) this.pass(through)
+    if (this.bound !== undefined && this.progress >= this.bound) this.pass(this.bound)
   }
 
   private pass(through: bigint): void {
@@ -164,8 +184,7 @@ export class Feed {
   }
 
   private bounded(lsn: bigint): bigint {
-    const { through } = this.options
-    return through !== undefined && through < lsn ? through : lsn
+    return this.bound !== undefined && this.bound < lsn ? this.bound : lsn
   }
 
   private isFull(): boolean {
@@ -188,6 +207,7 @@ export class Feed {
     this.options.emit({
       _tag: "Batch",
       through,
+      snapshots: this.snapshots,
       blocks,
       isOpen: this.isStreaming,
       committedAtMs: this.committedAtMs,

@@ -58,9 +58,7 @@ export const apply = Effect.fn("Plan.apply")(function* (connection: Connection, 
   const together = steps.filter((step) => !step.alone)
   if (together.length > 0) {
     yield* connection
-      .query(
-        ["BEGIN", "SET LOCAL lock_timeout = '5s'", ...together.map((step) => step.sql), "COMMIT"].join(";\n")
-      )
+      .query(["BEGIN", "SET LOCAL lock_timeout = '5s'", ...together.map((step) => step.sql), "COMMIT"].join(";\n"))
       .pipe(Effect.tapError(() => Effect.ignore(connection.query("ROLLBACK"))))
     yield* passed("ddl.committed")
   }
@@ -111,19 +109,29 @@ const publicationSteps = (
   if (current === undefined) {
     const list = tables.length === 0 ? "" : ` FOR TABLE ${tables.map(publicationEntry).join(", ")}`
     return [
-      change(`create publication ${desired.publication} of ${tables.length} tables`, `CREATE PUBLICATION ${name}${list} WITH (${options})`)
+      change(
+        `create publication ${desired.publication} of ${tables.length} tables`,
+        `CREATE PUBLICATION ${name}${list} WITH (${options})`
+      )
     ]
   }
   const published = new Map(current.tables.map((table) => [table.source, table]))
   const kept = new Set(tables.map(({ table }) => table.source))
   return [
-    ...(current.complete ? [] : [change(`publish every operation, partitions as their root`, `ALTER PUBLICATION ${name} SET (${options})`)]),
+    ...(current.complete
+      ? []
+      : [change(`publish every operation, partitions as their root`, `ALTER PUBLICATION ${name} SET (${options})`)]),
     ...current.schemas.map((schema) =>
-      removal(`stop publishing every table of schema ${schema}`, `ALTER PUBLICATION ${name} DROP TABLES IN SCHEMA ${id(schema)}`)
+      removal(
+        `stop publishing every table of schema ${schema}`,
+        `ALTER PUBLICATION ${name} DROP TABLES IN SCHEMA ${id(schema)}`
+      )
     ),
     ...current.tables
       .filter((table) => !kept.has(table.source))
-      .map((table) => removal(`stop publishing ${table.source}`, `ALTER PUBLICATION ${name} DROP TABLE ${relation(table.source)}`)),
+      .map((table) =>
+        removal(`stop publishing ${table.source}`, `ALTER PUBLICATION ${name} DROP TABLE ${relation(table.source)}`)
+      ),
     ...tables.flatMap((table) => tableSteps(name, table, published.get(table.table.source)))
   ]
 }
@@ -170,9 +178,7 @@ const roleSteps = (desired: Desired, tables: ReadonlyArray<Wanted>, state: State
   }
   const secured = tables.filter(({ table }) => table.rowSecurity).map(({ table }) => table.source)
   if (secured.length > 0 && state.role?.seesAllRows !== true) {
-    steps.push(
-      change(`let role ${desired.role} see all rows of ${secured.join(", ")}`, `ALTER ROLE ${role} BYPASSRLS`)
-    )
+    steps.push(change(`let role ${desired.role} see all rows of ${secured.join(", ")}`, `ALTER ROLE ${role} BYPASSRLS`))
   }
   return steps
 }
@@ -182,29 +188,31 @@ const grantSteps = (desired: Desired, tables: ReadonlyArray<Wanted>, state: Stat
   const schemas = [...new Set(tables.map(({ table }) => table.schema))]
   const kept = new Set(tables.map(({ table }) => table.source))
   const left = (state.publication?.tables ?? []).map((table) => table.source).filter((source) => !kept.has(source))
-  const tooWide = tables.filter(({ columns }) => columns !== undefined).map(({ table }) => table.source)
+  const granted = (source: string) => state.grants.get(source)?.direct ?? []
+  const isTooWide = ({ columns, table }: Wanted) =>
+    columns !== undefined && granted(table.source).some((name) => !columns.includes(name))
+  const tooWide = tables.filter(isTooWide).map(({ table }) => table.source)
   return [
-    ...[...left, ...tooWide]
-      .filter((source) => state.grants.get(source)?.direct === true)
-      .map((source) =>
-        removal(`withdraw SELECT on ${source} from ${desired.role}`, `REVOKE SELECT ON ${relation(source)} FROM ${role}`)
-      ),
+    ...[...left.filter((source) => granted(source).length > 0), ...tooWide].map((source) =>
+      removal(`withdraw SELECT on ${source} from ${desired.role}`, `REVOKE SELECT ON ${relation(source)} FROM ${role}`)
+    ),
     ...schemas
       .filter((schema) => !state.schemas.has(schema))
       .map((schema) =>
         change(`let ${desired.role} use schema ${schema}`, `GRANT USAGE ON SCHEMA ${id(schema)} TO ${role}`)
       ),
-    ...tables.flatMap(({ columns, table }) => {
-      const grant = state.grants.get(table.source)
-      const list = columns === undefined ? "" : ` (${columns.map(id).join(", ")})`
-      const enough =
-        columns === undefined ? grant?.all === true : columns.every((name) => grant?.columns.includes(name) === true)
-      return enough && !(columns !== undefined && grant?.direct === true)
-        ? []
-        : [change(`let ${desired.role} read ${table.source}`, `GRANT SELECT${list} ON ${relation(table.source)} TO ${role}`)]
-    })
+    ...tables
+      .filter((wanted) => isTooWide(wanted) || !isReadable(wanted, state.grants.get(wanted.table.source)))
+      .map(({ columns, table }) => {
+        const list = columns === undefined ? "" : ` (${columns.map(id).join(", ")})`
+        const sql = `GRANT SELECT${list} ON ${relation(table.source)} TO ${role}`
+        return change(`let ${desired.role} read ${table.source}`, sql)
+      })
   ]
 }
+
+const isReadable = ({ columns }: Wanted, grant: State.Grant | undefined): boolean =>
+  grant !== undefined && (columns === undefined ? grant.all : columns.every((name) => grant.columns.includes(name)))
 
 const slotSteps = (desired: Desired, state: State.SourceState): ReadonlyArray<Step> => {
   if (state.hasSlot) return []

@@ -4,6 +4,7 @@ import type { Table } from "@northstar/core/Table"
 import type { Connection } from "./Connection.ts"
 import { invalid, misconfigured } from "./Failure.ts"
 import { format, parseLsn, type PostgresPosition } from "./Position.ts"
+import { relation } from "./Sql.ts"
 
 /** A replication slot as it stands. */
 export interface Slot {
@@ -76,7 +77,8 @@ export const checkPublication = Effect.fn("Slot.checkPublication")(function* (
   for (const table of tables) {
     const found = published.find((row) => row[0] === table.source)
     const where = `publication ${publication}: ${table.source}`
-    if (found === undefined) return yield* refuse(`${where} is not in it (a partitioned table needs publish_via_partition_root)`)
+    if (found === undefined)
+      return yield* refuse(`${where} is not in it (a partitioned table needs publish_via_partition_root)`)
     // Sound: the server built it from `name` values only.
     const columns = JSON.parse(found[1] ?? "[]") as ReadonlyArray<string>
     const missing = table.key.filter((name) => !columns.includes(name))
@@ -93,7 +95,7 @@ export const checkRights = Effect.fn("Slot.checkRights")(function* (
   const [row] = yield* connection.query(
     `select string_agg(t, ', ') from unnest($1::text[]) t
      where to_regclass(t) is not null and not has_any_column_privilege(to_regclass(t)::oid, 'SELECT')`,
-    [tables.map((table) => quoted(table.source))]
+    [tables.map((table) => relation(table.source))]
   )
   if (typeof row?.[0] !== "string") return
   const detail = `the role may not read ${row[0]}`
@@ -132,7 +134,9 @@ export const checkIncarnation = Effect.fn("Slot.checkIncarnation")(function* (
   if (system.timeline === after.timeline) return
   const fork = yield* forkOf(walsender, system.timeline, after.timeline)
   if (Option.isNone(fork) || fork.value < after.lsn || !slot.isSynced) {
-    return yield* refuse(`the server is on timeline ${system.timeline}, which does not continue timeline ${after.timeline} for this slot`)
+    return yield* refuse(
+      `the server is on timeline ${system.timeline}, which does not continue timeline ${after.timeline} for this slot`
+    )
   }
 })
 
@@ -142,7 +146,8 @@ export const historyLost = (after: PostgresPosition, detail: string): ConnectorE
     connector: "postgres",
     operation: "resume",
     detail: `${detail}; our position is ${format(after)}`,
-    action: "Nothing was skipped. Accept the new incarnation by raising the source's epoch, which takes a new snapshot.",
+    action:
+      "Nothing was skipped. Accept the new incarnation by raising the source's epoch, which takes a new snapshot.",
     reason: new HistoryLost({ after: format(after) })
   })
 
@@ -154,10 +159,3 @@ const forkOf = Effect.fnUntraced(function* (walsender: Connection, timeline: num
   const left = lines.find((fields) => fields[0] === String(from))?.[1]
   return left === undefined ? Option.none<bigint>() : Option.some(parseLsn(left))
 })
-
-/** `schema.name` with both parts quoted, for `to_regclass`. */
- = (source: string): string => {
-  const dot = source.indexOf(".")
-  const part = (name: string) => `"${name.replaceAll('"', '""')}"`
-  return `${part(source.slice(0, dot))}.${part(source.slice(dot + 1))}`
-}

@@ -39,10 +39,10 @@ export interface PublishedTable {
 export interface Grant {
   /** May read the whole table. */
   readonly all: boolean
-  /** May, by a grant of the table to the role itself. */
-  readonly direct: boolean
-  /** Columns that may be read. */
+  /** Columns that may be read, by whatever right. */
   readonly columns: ReadonlyArray<string>
+  /** Columns that may be read by a grant to the role itself. */
+  readonly direct: ReadonlyArray<string>
 }
 
 /** Names of what a plan is about. */
@@ -74,9 +74,9 @@ export const read = Effect.fn("SourceState.read")(function* (connection: Connect
         : { canLogin: role[0] === "true", canReplicate: role[1] === "true", seesAllRows: role[2] === "true" },
     schemas: new Set(schemas.map((row) => row[0] ?? "")),
     grants: new Map(
-      grants.map(([source, all, direct, columns]) => [
+      grants.map(([source, all, columns, direct]) => [
         source ?? "",
-        { all: all === "true", direct: direct === "true", columns: nameList(columns) ?? [] }
+        { all: all === "true", columns: nameList(columns) ?? [], direct: nameList(direct) ?? [] }
       ])
     ),
     hasSlot: yield* hasSlot(connection, names.slot)
@@ -193,11 +193,15 @@ const schemasSql = (role: string) => `
 
 const grantsSql = (role: string) => `
   SELECT n.nspname || '.' || c.relname, has_table_privilege(r.oid, c.oid, 'SELECT')::text,
-    EXISTS (SELECT FROM aclexplode(c.relacl) g WHERE g.grantee = r.oid AND g.privilege_type = 'SELECT')::text,
-    (SELECT coalesce(json_agg(a.attname), '[]') FROM pg_attribute a
-      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        AND has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'))::text
+    columns.readable, columns.direct
   FROM pg_roles r, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  CROSS JOIN LATERAL (
+    SELECT json_agg(a.attname) FILTER (WHERE has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'))::text AS readable,
+      json_agg(a.attname) FILTER (WHERE EXISTS (
+        SELECT FROM (SELECT (aclexplode(c.relacl)).* UNION ALL SELECT (aclexplode(a.attacl)).*) g
+        WHERE g.grantee = r.oid AND g.privilege_type = 'SELECT'))::text AS direct
+    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  ) columns
   WHERE r.rolname = ${literal(role)} AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND has_any_column_privilege(r.oid, c.oid, 'SELECT')`

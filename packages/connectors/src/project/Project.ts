@@ -1,5 +1,6 @@
 import { Redacted } from "effect"
 import type { Table } from "@northstar/core/Table"
+import type { WalGuard } from "../postgres/Heartbeat.ts"
 
 /**
  * What `northstar.config.ts` exports: one pipeline from a source through a landing log into a warehouse. Plain data:
@@ -28,8 +29,8 @@ export interface PostgresConfig {
   readonly snapshot: { readonly chunkRows: number; readonly rowsPerSecondMax: number }
   /** Seconds between heartbeats, which keep an idle publication from pinning WAL. */
   readonly heartbeatSeconds: number
-  /** WAL held back by the slot, in bytes: from where on to warn, and to stop (`undefined`: never). */
-  readonly walRetained: { readonly warnBytes: number; readonly stopBytes: number | undefined }
+  /** WAL held back by the slot, in bytes: from where on to warn, and from where on to act as the policy says. */
+  readonly guard: WalGuard
 }
 
 /** Where captured changes land. */
@@ -38,9 +39,9 @@ export type LandingConfig =
   | {
       readonly kind: "s3"
       readonly bucket: string
-      readonly prefix: string
       readonly region: string
-      readonly endpoint: string | undefined
+      /** Of another server than AWS. */
+      readonly endpoint?: string
       /** Local folder for the copies that DuckDB reads. */
       readonly spool: string
     }
@@ -79,7 +80,7 @@ export const postgres = (options: {
   readonly epoch?: number
   readonly snapshot?: Partial<PostgresConfig["snapshot"]>
   readonly heartbeatSeconds?: number
-  readonly walRetained?: Partial<PostgresConfig["walRetained"]>
+  readonly guard?: Partial<WalGuard>
 }): PostgresConfig => ({
   kind: "postgres",
   url: options.url === undefined || options.url === "" ? undefined : Redacted.make(options.url, { label: "postgres url" }),
@@ -88,7 +89,7 @@ export const postgres = (options: {
   epoch: options.epoch ?? 1,
   snapshot: { chunkRows: 10_000, rowsPerSecondMax: 100_000, ...options.snapshot },
   heartbeatSeconds: options.heartbeatSeconds ?? 10,
-  walRetained: { warnBytes: 10 * 1024 ** 3, stopBytes: undefined, ...options.walRetained }
+  guard: { warnBytes: 8 * 1024 ** 3, stopBytes: 64 * 1024 ** 3, policy: "warn", ...options.guard }
 })
 
 /** A landing log in a local folder. */
@@ -98,15 +99,13 @@ export const folder = (path: string): LandingConfig => ({ kind: "folder", folder
 export const s3 = (options: {
   readonly bucket: string
   readonly region: string
-  readonly prefix?: string
   readonly endpoint?: string
   readonly spool?: string
 }): LandingConfig => ({
   kind: "s3",
   bucket: options.bucket,
-  prefix: options.prefix ?? "",
   region: options.region,
-  endpoint: options.endpoint,
+  ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
   spool: options.spool ?? ".northstar/spool"
 })
 

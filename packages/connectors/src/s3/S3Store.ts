@@ -118,7 +118,8 @@ const create = Effect.fn("S3Store.create")(function* ({ name, sdk, client }: Buc
     Effect.as("created" as const),
     Effect.retry({
       while: (cause) => S3Failure.statusOf(cause) === 409,
-      schedule: Schedule.both(Schedule.exponential("50 millis"), Schedule.recurs(6))
+      schedule: Schedule.exponential("50 millis"),
+      times: 6
     }),
     Effect.catch((cause) =>
       S3Failure.statusOf(cause) === 412

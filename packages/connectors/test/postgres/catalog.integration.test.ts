@@ -73,7 +73,10 @@ describe("catalogue", () => {
       yield* connection.query(`CREATE DATABASE icu TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und'`)
       const icu = yield* Connection.open({ url: server.url.replace(/postgres$/, "icu") })
       const create = `CREATE TABLE t (plain text PRIMARY KEY, c text COLLATE "C", icu text COLLATE "und-x-icu", n int)`
-      for (const [session, plain] of [[connection, true], [icu, false]] as const) {
+      for (const [session, plain] of [
+        [connection, true],
+        [icu, false]
+      ] as const) {
         yield* session.query(create.replace("TABLE t", "TABLE public.t"))
         const catalog = yield* Catalog.read(session)
         expect(catalog.tables[0]?.columns.map((column) => column.byteOrder)).toEqual([plain, true, false, false])

@@ -39,7 +39,7 @@ describe("types", () => {
       expect(columnType("timestamp(3) with time zone")).toEqual({ kind: "timestamptz" })
       const texts = ["numeric", "numeric(39,2)", "numeric(10,2)[]", "interval", "money", "time with time zone"]
       for (const type of [...texts, "character varying(10)", "public.mood", "int4range", "oid", "constructor"]) {
-        expect(columnType(type), type).toEqual({ kind: "text" })
+        expect([type, columnType(type)]).toEqual([type, { kind: "text" }])
       }
     })
   )

@@ -1,4 +1,5 @@
-import { ConnectorError, Unauthorized, Unavailable } from "@northstar/core/ConnectorError"
+import { fromDriver } from "@northstar/connectors/postgres/Failure"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
 import { Effect, type Scope } from "effect"
 import pg from "pg"
 import type { Statement } from "./Statement.ts"
@@ -25,7 +26,7 @@ export const connect = (url: string): Effect.Effect<Database, ConnectorError, Sc
         await client.connect()
         return client
       },
-      catch: (cause) => failed("connect", cause)
+      catch: (cause) => fromDriver("connect", cause)
     }),
     (client) => Effect.promise(() => client.end())
   ).pipe(
@@ -37,10 +38,12 @@ export const connect = (url: string): Effect.Effect<Database, ConnectorError, Sc
 
 /** Whether the database undid the transaction because another one was in its way: it may simply be left undone. */
 export const isConflict = (error: ConnectorError): boolean =>
-  error.reason._tag === "Unavailable" && conflicts.has(codeOf(error.reason.cause) ?? "")
+  error.reason._tag === "Unavailable" &&
+  error.reason.cause instanceof Error &&
+  conflict.test(error.reason.cause.message)
 
-/** Deadlock, serialization failure, lock timeout. */
-const conflicts = new Set(["40P01", "40001", "55P03"])
+/** Deadlock, serialization failure, lock timeout: SQLSTATEs, with which a driver's failure begins. */
+const conflict = /^(40P01|40001|55P03)/
 
 const transaction = async (
   client: pg.Client,
@@ -61,22 +64,4 @@ const transaction = async (
 }
 
 const run = <A>(operation: string, query: () => Promise<A>): Effect.Effect<A, ConnectorError> =>
-  Effect.uninterruptible(Effect.tryPromise({ try: query, catch: (cause) => failed(operation, cause) }))
-
-const codeOf = (cause: unknown): string | undefined =>
-  cause instanceof Error && "code" in cause ? String(cause.code) : undefined
-
-const failed = (operation: string, cause: unknown): ConnectorError => {
-  const code = codeOf(cause)
-  // Class 28: invalid authorization. The server's messages of other classes may hold row values, its codes never do.
-  const isRefused = code?.startsWith("28") === true
-  return new ConnectorError({
-    connector: "shop",
-    operation,
-    detail: `PostgreSQL ${isRefused ? "refused the user" : `failed with ${code ?? "a broken connection"}`}`,
-    action: isRefused
-      ? "Check user and password in the URL."
-      : "Check that the server runs and holds the shop's tables.",
-    reason: isRefused ? new Unauthorized({ cause }) : new Unavailable({ cause })
-  })
-}
+  Effect.uninterruptible(Effect.tryPromise({ try: query, catch: (cause) => fromDriver(operation, cause) }))

@@ -1,0 +1,185 @@
+import { Cause, Clock, Duration, Effect, Queue, type Scope } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import type { Connection, Raw } from "./Connection.ts"
+import { fromDriver, unavailable } from "./Failure.ts"
+import { type BatchLimits, Feed, type Item, type Options as FeedOptions } from "./Feed.ts"
+import { formatLsn } from "./Position.ts"
+import { id, literal } from "./Sql.ts"
+import * as Wire from "./Wire.ts"
+
+/** A slot's stream as it flows. */
+export interface Replication {
+  /** The next item, waiting for it; done once `through` has been passed. */
+  readonly take: Effect.Effect<Item, ConnectorError | Cause.Done>
+  /** Tells the server that everything before `lsn` is durable with us: now, and with every status from now on. */
+  readonly release: (lsn: bigint) => Effect.Effect<void>
+  readonly feed: Feed
+  /** Ends the stream with an error. */
+  readonly fail: (error: ConnectorError) => Effect.Effect<void>
+}
+
+/** What to stream. */
+export interface Options {
+  readonly slot: string
+  readonly publication: string
+  readonly limits: BatchLimits
+  readonly feed: Omit<FeedOptions, "emit" | "onPassed" | "limits">
+  /** Looks up the server's name of a type. */
+  readonly lookUp: (oid: number, typmod: number) => Effect.Effect<void, ConnectorError>
+}
+
+/** Items ready ahead of the consumer; the socket is paused when there are as many. */
+const readyMax = 2
+const statusEveryMs = 5000
+/** While a bounded read waits, how often the server is asked how far it has come. */
+const askEveryMs = 100
+/** The server answers each status within moments; a silence this long is a dead connection. */
+const silenceMaxMs = 60_000
+/** How long a closing stream waits for the server to let go of the slot. */
+const closeMax = Duration.seconds(2)
+
+/**
+ * Starts streaming from `feed.after` on an idle walsender session, until the scope closes. What is reported as flushed
+ * starts there and moves by `release` only (law S5), on a timer that does not depend on whether the consumer keeps up.
+ * A slot in use is `Busy`.
+ */
+export const start = Effect.fn("Replication.start")(function* (
+  walsender: Connection,
+  options: Options
+): Effect.fn.Return<Replication, ConnectorError, Scope.Scope> {
+  const ready = yield* Queue.unbounded<Item, ConnectorError | Cause.Done>()
+  const wanted = yield* Queue.unbounded<ReadonlyArray<readonly [number, number]>>()
+  let confirmed = options.feed.after
+  let isLookingUp = false
+  let hasHeard = true
+  let isAsked = false
+  const feed = new Feed({
+    ...options.feed,
+    limits: options.limits,
+    emit: (item) => {
+      Queue.offerUnsafe(ready, item)
+      adjust()
+    },
+    onPassed: () => {
+      Queue.endUnsafe(ready)
+      adjust()
+    }
+  })
+  const onCopyData = (buffer: Buffer, start: number, end: number): boolean => {
+    if (buffer[start] === walData && end - start >= walDataHeader) {
+      const types = feed.decode(buffer, start + walDataHeader, end)
+      if (types.length === 0) return true
+      isLookingUp = true
+      Queue.offerUnsafe(wanted, types)
+      adjust()
+      return false
+    }
+    if (buffer[start] !== keepalive || end - start !== keepaliveBytes)
+      throw new Wire.Malformed("an unknown replication message")
+    feed.keepalive(buffer.readBigInt64BE(start + 1))
+    isAsked ||= buffer[end - 1] === 1
+    return true
+  }
+  const fail = (error: ConnectorError) => Queue.failCauseUnsafe(ready, Cause.fail(error))
+  const raw = walsender.raw((type, buffer, start, end) => {
+    hasHeard = true
+    if (type === Wire.copyBytes) return onCopyData(buffer, start, end)
+    if (type === Wire.errorResponse) fail(fromDriver("replicate", Wire.readError(buffer, start, end)))
+    if (type === Wire.copyEnd) fail(unavailable("replicate", "the server ended the stream"))
+    return true
+  }, fail)
+  const { socket } = raw
+  /** Backpressure: the socket rests while the consumer has enough, or a type's name is awaited. */
+  const adjust = () => {
+    if (isLookingUp || Queue.sizeUnsafe(ready) >= readyMax) socket.pause()
+    else if (socket.isPaused()) socket.resume()
+  }
+  const report = (nowMs: number, wantsAnswer: boolean) => {
+    if (!socket.destroyed) socket.write(Wire.copyData(status(confirmed, nowMs, wantsAnswer)))
+  }
+
+  yield* Effect.addFinalizer(() => close(socket))
+  socket.write(Wire.query(startSql(options)))
+  yield* Queue.take(wanted).pipe(
+    Effect.flatMap((types) => Effect.forEach(types, ([oid, typmod]) => options.lookUp(oid, typmod), { discard: true })),
+    Effect.andThen(
+      Effect.sync(() => {
+        isLookingUp = false
+        raw.proceed()
+        adjust()
+      })
+    ),
+    Effect.forever,
+    Effect.catch((error) => Effect.sync(() => fail(error))),
+    Effect.forkScoped
+  )
+  let statusAtMs = 0
+  let askedAtMs = 0
+  let heardAtMs = yield* Clock.currentTimeMillis
+  const tick = (nowMs: number) => {
+    feed.tick(nowMs, Queue.sizeUnsafe(ready) === 0)
+    if (hasHeard || socket.isPaused()) heardAtMs = nowMs
+    hasHeard = false
+    if (nowMs - heardAtMs > silenceMaxMs) fail(unavailable("replicate", "the server has been silent for a minute"))
+    const isWaiting = options.feed.through !== undefined && !socket.isPaused() && nowMs - askedAtMs >= askEveryMs
+    if (isWaiting) askedAtMs = nowMs
+    if (!isWaiting && !isAsked && nowMs - statusAtMs < statusEveryMs) return
+    isAsked = false
+    statusAtMs = nowMs
+    report(nowMs, true)
+  }
+  yield* Clock.currentTimeMillis.pipe(
+    Effect.tap((nowMs) => Effect.sync(() => tick(nowMs))),
+    Effect.andThen(Effect.sleep(Duration.millis(Math.max(5, Math.min(50, options.limits.lingerMs / 4))))),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  return {
+    feed,
+    take: Effect.tap(Queue.take(ready), () => Effect.sync(adjust)),
+    release: (lsn) =>
+      Effect.map(Clock.currentTimeMillis, (nowMs) => {
+        if (lsn <= confirmed) return
+        confirmed = lsn
+        report(nowMs, false)
+      }),
+    fail: (error) => Effect.sync(() => fail(error))
+  }
+})
+
+const walData = 0x77
+/** Kind, start and end LSN, clock. */
+const walDataHeader = 25
+const keepalive = 0x6b
+const keepaliveBytes = 18
+const statusUpdate = 0x72
+
+const startSql = (options: Options): string =>
+  `START_REPLICATION SLOT ${id(options.slot)} LOGICAL ${formatLsn(options.feed.after)} (proto_version '1', ` +
+  `publication_names ${literal(id(options.publication))}, messages 'true')`
+
+/** A standby status update: written, flushed and applied are all what is durable with us. */
+const status = (lsn: bigint, nowMs: number, wantsAnswer: boolean): Buffer => {
+  const body = Buffer.alloc(34)
+  body[0] = statusUpdate
+  for (const at of [1, 9, 17]) body.writeBigInt64BE(lsn, at)
+  body.writeBigInt64BE(BigInt(nowMs) * 1000n - 946_684_800_000_000n, 25)
+  body[33] = wantsAnswer ? 1 : 0
+  return body
+}
+
+/**
+ * Says goodbye and waits until the server has closed the session: destroying the socket with bytes unread could lose the
+ * last status, and the slot would be in use for a moment longer.
+ */
+const close = (socket: Raw["socket"]): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (socket.destroyed) return resume(Effect.void)
+    socket.removeAllListeners("data")
+    socket.once("close", () => resume(Effect.void))
+    socket.resume()
+    socket.write(Wire.copyDone)
+    socket.end(terminate)
+  }).pipe(Effect.timeoutOption(closeMax), Effect.andThen(Effect.sync(() => socket.destroy())))
+
+const terminate = Buffer.from([0x58, 0, 0, 0, 4])

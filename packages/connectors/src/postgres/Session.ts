@@ -1,0 +1,174 @@
+import { type Duration, Effect, Option, type Redacted, type Scope } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import type { Range } from "@northstar/core/Position"
+import type { Table } from "@northstar/core/Table"
+import type * as Chunk from "./Chunk.ts"
+import * as Connection from "./Connection.ts"
+import { misconfigured } from "./Failure.ts"
+import type { BatchLimits } from "./Feed.ts"
+import * as Heartbeat from "./Heartbeat.ts"
+import type { PostgresPosition } from "./Position.ts"
+import * as Replication from "./Replication.ts"
+import * as Slot from "./Slot.ts"
+import * as Snapshot from "./Snapshot.ts"
+import { Visibility } from "./Visibility.ts"
+
+/** What to capture, from where. */
+export interface Options {
+  readonly url: Redacted.Redacted | string
+  readonly slot: string
+  readonly publication: string
+  readonly tables: ReadonlyArray<Table>
+  /** Raised by a person who accepts a new incarnation of the source; from 1. */
+  readonly epoch: number
+  /** Default: 50,000 rows, 16 MiB, 200 ms; without rows one batch in 10 s. */
+  readonly limits?: Partial<BatchLimits>
+  /** Default: 10 s. */
+  readonly heartbeatEvery?: Duration.Input
+  /** Default: warn from 8 GiB on. */
+  readonly guard?: Heartbeat.WalGuard
+  /** Tables that are read whole once, along with the stream. */
+  readonly snapshot?: Snapshot.SnapshotOptions
+}
+
+/** What an open source holds. */
+export interface Opened {
+  readonly options: Options
+  /** For everything that is no stream. */
+  readonly control: Connection.Connection
+  readonly major: number
+}
+
+/** One read under way. */
+export interface Session {
+  readonly replication: Replication.Replication
+  readonly system: Slot.System
+}
+
+const limitsDefault: BatchLimits = { rowsMax: 50_000, bytesMax: 16 * 1024 * 1024, lingerMs: 200, idleMs: 10_000 }
+const heartbeatDefault: Duration.Input = "10 seconds"
+const guardDefault: Heartbeat.WalGuard = { warnBytes: 8 * 1024 ** 3, stopBytes: 64 * 1024 ** 3, policy: "warn" }
+
+/**
+ * Starts the stream of a range, with heartbeats and unfinished snapshots, until the scope closes. A position of an
+ * earlier epoch is where the accepted new incarnation takes over: the slot is read from its own start.
+ */
+export const start = Effect.fn("Session.start")(function* (
+  opened: Opened,
+  range: Range<PostgresPosition>
+): Effect.fn.Return<Session, ConnectorError, Scope.Scope> {
+  const { options, control, major } = opened
+  const walsender = yield* Connection.open({ url: options.url, replication: true, statementTimeout: 0 })
+  const system = yield* Slot.identify(walsender)
+  const slot = yield* Slot.read(control, options.slot, major)
+  const resumed = Option.filter(range.after, (after) => after.epoch >= options.epoch)
+  if (Option.isSome(resumed)) {
+    if (resumed.value.epoch > options.epoch) {
+      const detail = `the position is of epoch ${resumed.value.epoch}, the source of epoch ${options.epoch}`
+      return yield* misconfigured("resume", detail, "Set the source's epoch to the position's.")
+    }
+    yield* Slot.checkIncarnation(walsender, resumed.value, { system, slot, name: options.slot })
+  } else if (slot.walStatus === "lost") {
+    const detail = `slot ${options.slot} lost the WAL it needs (wal_status is lost)`
+    return yield* misconfigured("start", detail, "Drop the slot and run `northstar source apply`.")
+  }
+  const snapshots = Option.match(resumed, { onNone: () => ({}), onSome: (after) => after.snapshots })
+  const wantsSnapshot =
+    options.snapshot !== undefined && Snapshot.unfinished(options.snapshot, snapshots).length > 0
+      ? options.snapshot
+      : undefined
+  const visibility = wantsSnapshot === undefined ? undefined : new Visibility(yield* currentSnapshot(control))
+  // Distinguishes this read's messages from those of one before it.
+  const session = `${walsender.processId}-${system.flushed}`
+  let running: Snapshot.Running | undefined
+  const types = new Map<string, string>()
+  const replication = yield* Replication.start(walsender, {
+    slot: options.slot,
+    publication: options.publication,
+    limits: { ...limitsDefault, ...options.limits },
+    lookUp: (oid, typmod) => lookUp(control, types, oid, typmod),
+    feed: {
+      decoder: {
+        tables: new Map(options.tables.map((table) => [table.source, table])),
+        typeName: (oid, typmod) => types.get(`${oid} ${typmod}`)
+      },
+      after: Option.match(resumed, { onNone: () => slot.confirmed, onSome: (after) => after.lsn }),
+      snapshots,
+      through: Option.getOrUndefined(Option.map(range.through, (through) => through.lsn)),
+      isBoundLater: wantsSnapshot !== undefined,
+      onCommit: (xid, commitLsn) => visibility?.committed(xid, commitLsn),
+      onMessage: (text, lsn) => {
+        const content = Option.getOrUndefined(Heartbeat.parse(text))
+        if (content?.kind === "heartbeat") replication.feed.completeThrough(content.atMs - Heartbeat.commitDelayMaxMs)
+        if (content?.kind === "chunk" && content.session === session) running?.arrived(content.id, lsn)
+      }
+    }
+  })
+  yield* Heartbeat.run(control, {
+    slot: options.slot,
+    major,
+    every: options.heartbeatEvery ?? heartbeatDefault,
+    guard: options.guard ?? guardDefault
+  }).pipe(Effect.catch(replication.fail), Effect.forkScoped)
+  if (wantsSnapshot !== undefined && visibility !== undefined) {
+    running = yield* snapshotLane(opened, wantsSnapshot, { replication, visibility, session })
+    yield* running.run.pipe(
+      Effect.andThen(Effect.sync(() => replication.feed.bind())),
+      Effect.catch(replication.fail),
+      Effect.forkScoped
+    )
+  }
+  return { replication, system }
+})
+
+/** A position of this incarnation. */
+export const positionAt = (
+  options: Options,
+  system: Slot.System,
+  lsn: bigint,
+  snapshots: PostgresPosition["snapshots"]
+): PostgresPosition => ({
+  epoch: options.epoch,
+  systemIdentifier: system.identifier,
+  timeline: system.timeline,
+  slot: options.slot,
+  lsn,
+  snapshots
+})
+
+const snapshotLane = Effect.fnUntraced(function* (
+  { options, control, major }: Opened,
+  snapshot: Snapshot.SnapshotOptions,
+  stream: { readonly replication: Replication.Replication; readonly visibility: Visibility; readonly session: string }
+) {
+  const { feed } = stream.replication
+  const connection = yield* Connection.open({ url: options.url })
+  return Snapshot.make({
+    options: snapshot,
+    connection,
+    visibility: stream.visibility,
+    progress: () => feed.snapshots,
+    deliver: (blocks, table, progress) => feed.add(blocks, { ...feed.snapshots, [table]: progress }),
+    emit: (id) => {
+      const content: Heartbeat.Content = { kind: "chunk", slot: options.slot, id, session: stream.session }
+      return Effect.asVoid(Heartbeat.emit(control, major, JSON.stringify(content)))
+    }
+  })
+})
+
+/** The transactions in progress now. */
+const currentSnapshot = Effect.fnUntraced(function* (control: Connection.Connection) {
+  const [row] = yield* control.query("select pg_current_snapshot()")
+  const [xmin = "0", xmax = "0", xip = ""] = (row?.[0] ?? "").split(":")
+  return {
+    xmin: BigInt(xmin),
+    xmax: BigInt(xmax),
+    xip: new Set(xip.split(",").filter(Boolean).map(BigInt))
+  } satisfies Chunk.Snapshot
+})
+
+/** The server's own name of a type; of one dropped since, a name that fits none. */
+const lookUp = (control: Connection.Connection, types: Map<string, string>, oid: number, typmod: number) =>
+  Effect.map(control.query(`select format_type(${oid}, ${typmod})`), (rows) => {
+    types.set(`${oid} ${typmod}`, rows[0]?.[0] ?? "???")
+  })

@@ -1,0 +1,44 @@
+import type { Snapshot } from "./Chunk.ts"
+
+/**
+ * Which streamed commits a chunk of a snapshot has not seen (law S7). A commit reaches WAL, and us, before it is
+ * visible: one that waits for a synchronous standby may have been streamed long before a chunk that does not see it.
+ */
+export class Visibility {
+  /** Commits of this session that no chunk has shown to be visible yet: 32-bit xid to LSN, in commit order. */
+  private readonly commits = new Map<number, bigint>()
+  /** Transactions in progress when the session started: an earlier session may have streamed their commits. */
+  private readonly doubtful: Set<bigint>
+
+  constructor(start: Snapshot) {
+    this.doubtful = new Set(start.xip)
+  }
+
+  /** A transaction was streamed whose commit record starts at `commitLsn`. */
+  committed(xid: number, commitLsn: bigint): void {
+    this.commits.set(xid, commitLsn)
+    if (this.doubtful.size === 0) return
+    for (const full of this.doubtful) if (Number(full & 0xffff_ffffn) === xid) this.doubtful.delete(full)
+  }
+
+  /**
+   * The version position of a chunk's rows, once the stream has come to `highLsn`, a point after the chunk was read:
+   * just below the first commit that the chunk does not see, which thereby wins. Zero, below every commit, while the
+   * chunk does not see a transaction of which we cannot know whether an earlier session streamed it.
+   */
+  place(snapshot: Snapshot, highLsn: bigint): bigint {
+    for (const full of this.doubtful) if (sees(snapshot, full)) this.doubtful.delete(full)
+    if (this.doubtful.size > 0) return 0n
+    for (const [xid, commitLsn] of this.commits) {
+      const full = widen(xid, snapshot.xmax)
+      if (!sees(snapshot, full)) return commitLsn - 1n
+      if (full < snapshot.xmin) this.commits.delete(xid)
+    }
+    return highLsn - 1n
+  }
+}
+
+const sees = (snapshot: Snapshot, xid: bigint): boolean => xid < snapshot.xmax && !snapshot.xip.has(xid)
+
+/** The 64-bit transaction id with these low 32 bits that is nearest to `near`. */
+const widen = (xid: number, near: bigint): bigint => near - BigInt((Number(near & 0xffff_ffffn) - xid) | 0)

@@ -1,0 +1,111 @@
+import { Clock, Effect, Fiber, Option, Ref } from "effect"
+import * as Pipeline from "@northstar/core/Pipeline"
+import { RunLedger, type RunSummary } from "@northstar/core/RunLedger"
+import type { Receipt } from "@northstar/core/Sink"
+import * as Contract from "../warehouse/Contract.ts"
+import { Warehouse } from "../warehouse/Warehouse.ts"
+import * as Watermarks from "../warehouse/Watermarks.ts"
+import type { Project } from "./Project.ts"
+import * as Services from "./Services.ts"
+import { capture, load, loadKey } from "./Streams.ts"
+
+/** What an ingest has done so far in one of its two lanes. */
+export interface Progress {
+  readonly stage: "capture" | "load"
+  /** Changes and batches since the program started. */
+  readonly rows: number
+  readonly batches: number
+  /** Age of the newest change that became durable (capture) or visible (load), milliseconds; `null` without changes. */
+  readonly lagMs: number | null
+}
+
+/** How to ingest. */
+export interface IngestOptions {
+  /** `true` ends when everything that was committed at the source when it started is visible; else it goes on until interrupted. */
+  readonly untilCaughtUp: boolean
+  readonly onProgress?: (progress: Progress) => Effect.Effect<void>
+}
+
+/** What an ingest did. */
+export interface IngestSummary {
+  readonly captured: RunSummary
+  readonly loaded: RunSummary
+  /** Tables that land but are not loaded, and why. */
+  readonly parked: ReadonlyArray<{ readonly table: string; readonly reason: string }>
+}
+
+/** Captures a project's source into its landing log and loads the log into its warehouse, side by side. */
+export const ingest = (project: Project, options: IngestOptions) =>
+  program(project, options).pipe(Effect.provide(Services.layer(project)), Effect.scoped)
+
+const program = Effect.fn("Ingest.ingest")(function* (project: Project, options: IngestOptions) {
+  yield* catchUpParked(project)
+  const onCapture = yield* reporter("capture", options)
+  const onLoad = yield* reporter("load", options)
+  const lane = yield* capture(project)
+  // The log is the record of captures: capturing goes on while the warehouse is away.
+  const capturing = Pipeline.run(lane, {
+    program: "capture",
+    untilCaughtUp: options.untilCaughtUp,
+    onCommit: onCapture
+  }).pipe(Effect.provide(RunLedger.layerMemory))
+  const loading = (untilCaughtUp: boolean) =>
+    Pipeline.run(load(project, loadKey(project)), { program: "ingest", untilCaughtUp, onCommit: onLoad })
+  const loadFiber = yield* Effect.forkChild(loading(false))
+  const captured = yield* Effect.raceFirst(capturing, Effect.flatMap(Fiber.join(loadFiber), () => Effect.never))
+  yield* Fiber.interrupt(loadFiber)
+  const loaded = yield* loading(true)
+  return { captured, loaded, parked: yield* parkedTables(project) } satisfies IngestSummary
+})
+
+/** Loads the tables that were left behind and whose contracts have changed since, up to where the others stand. */
+const catchUpParked = Effect.fnUntraced(function* (project: Project) {
+  const key = loadKey(project)
+  const standing = yield* standingTables(project)
+  const main = Watermarks.furthest(standing.filter(({ parked }) => Option.isNone(parked)))
+  if (Option.isNone(main)) return
+  for (const { table, parked } of standing) {
+    if (Option.isNone(parked)) continue
+    const contract = project.tables.find(({ name }) => name === table)!
+    if (parked.value.contract === Contract.fingerprint(contract)) continue
+    yield* Effect.logInfo(`table ${table} has a new contract: it catches up with the others`)
+    yield* Pipeline.run(load(project, key, table), { program: "catch-up", through: BigInt(main.value) })
+    yield* withSession((session) => Watermarks.rejoin(session, key, table))
+  }
+})
+
+const standingTables = (project: Project) =>
+  withSession((session) =>
+    Watermarks.load(
+      session,
+      loadKey(project),
+      project.tables.map(({ name }) => name)
+    )
+  )
+
+const parkedTables = Effect.fnUntraced(function* (project: Project) {
+  const standing = yield* standingTables(project)
+  return standing.flatMap(({ table, parked }) =>
+    Option.isSome(parked) ? [{ table, reason: parked.value.reason }] : []
+  )
+})
+
+const withSession = <A, E, R>(
+  use: (session: Effect.Success<Warehouse["Service"]["session"]>) => Effect.Effect<A, E, R>
+) => Effect.flatMap(Warehouse, ({ session }) => Effect.scoped(Effect.flatMap(session, use)))
+
+/** Counts a lane's commits and passes them on with the age of the newest change. */
+const reporter = Effect.fnUntraced(function* (stage: Progress["stage"], { onProgress }: IngestOptions) {
+  const total = yield* Ref.make({ rows: 0, batches: 0 })
+  return Effect.fnUntraced(function* (receipt: Receipt<unknown>, committedAtMs: Option.Option<number>) {
+    const sofar = yield* Ref.updateAndGet(total, ({ rows, batches }) => ({
+      rows: rows + receipt.rows,
+      batches: batches + 1
+    }))
+    if (onProgress === undefined) return
+    const now = yield* Clock.currentTimeMillis
+    const lagMs = Option.match(committedAtMs, { onNone: () => null, onSome: (at) => Math.max(0, now - at) })
+    yield* onProgress({ stage, ...sofar, lagMs })
+  })
+})
+

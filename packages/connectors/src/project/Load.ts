@@ -1,0 +1,170 @@
+import { existsSync, readFileSync } from "node:fs"
+import { registerHooks } from "node:module"
+import { basename, dirname, resolve } from "node:path"
+import { pathToFileURL } from "node:url"
+import { Cause, Effect, Option, Predicate, Redacted, Schema } from "effect"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
+import type { Project } from "./Project.ts"
+
+/** The file that a project is described in. */
+export const fileName = "northstar.config.ts"
+
+/**
+ * The project that `file` exports by default. Node itself runs the file, so types are stripped and not checked. Relative
+ * paths in it are relative to its folder. A missing, broken or mistyped file is `Misconfigured` and says where.
+ */
+export const project = Effect.fn("Load.project")(function* (file: string) {
+  const path = resolve(file)
+  if (!existsSync(path)) {
+    return yield* refuse(
+      `${file} does not exist`,
+      `Run "northstar init --postgres <url>" to write one, or name another file with --config.`
+    )
+  }
+  const exported = yield* Effect.tryPromise({
+    try: async (): Promise<unknown> => {
+      findSdkFromHere()
+      return import(pathToFileURL(path).href)
+    },
+    catch: (cause) => unreadable(path, cause)
+  })
+  if (!Predicate.hasProperty(exported, "default")) {
+    return yield* refuse(`${file} has no default export`, `End it with "export default Project.define({ … })".`)
+  }
+  return absolute(yield* checked(file, exported.default), dirname(path))
+})
+
+/**
+ * The same for programs that read the source: also fails when its URL is not set, and names the environment variable
+ * that the file takes it from, where it can be seen.
+ */
+export const projectWithSource = Effect.fn("Load.projectWithSource")(function* (file: string) {
+  const loaded = yield* project(file)
+  if (loaded.source.url !== undefined) return loaded
+  const variable = urlVariable(readFileSync(resolve(file), "utf8"))
+  return yield* refuse(
+    `the URL of the source is not set${variable === undefined ? "" : `: the environment variable ${variable} is empty`}`,
+    variable === undefined
+      ? `Give source.url a value in ${file}.`
+      : `Set it: export ${variable}='postgres://user:password@host:5432/database'`
+  )
+})
+
+const Text = Schema.NonEmptyString
+const Shape = Schema.Struct({
+  name: Text,
+  source: Schema.Struct({
+    kind: Schema.Literal("postgres"),
+    url: Schema.UndefinedOr(Schema.Unknown.check(Schema.makeFilter((url) => Redacted.isRedacted(url)))),
+    slot: Text.check(Schema.isPattern(/^[a-z0-9_]{1,63}$/)),
+    publication: Text,
+    epoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+    snapshot: Schema.Struct({ chunkRows: Schema.Int, rowsPerSecondMax: Schema.Finite }),
+    heartbeatSeconds: Schema.Finite,
+    walRetained: Schema.Struct({ warnBytes: Schema.Finite, stopBytes: Schema.UndefinedOr(Schema.Finite) })
+  }),
+  landing: Schema.Union([
+    Schema.Struct({ kind: Schema.Literal("folder"), folder: Text }),
+    Schema.Struct({
+      kind: Schema.Literal("s3"),
+      bucket: Text,
+      prefix: Schema.String,
+      region: Text,
+      endpoint: Schema.UndefinedOr(Text),
+      spool: Text
+    })
+  ]),
+  warehouse: Schema.Struct({ kind: Schema.Literal("duckdb"), file: Text }),
+  tables: Schema.Array(
+    Schema.Struct({
+      name: Text.check(Schema.isPattern(/^[a-z0-9_]+$/)),
+      source: Text.check(Schema.isIncludes(".")),
+      columns: Schema.Record(Schema.String, Schema.Struct({ type: Schema.Struct({ kind: Text }) })),
+      key: Schema.NonEmptyArray(Text)
+    })
+  ),
+  marts: Schema.Array(Schema.Struct({ name: Text, query: Text }))
+})
+
+const describeIssue = Schema.toStandardSchemaV1(Shape)["~standard"].validate
+
+const issuesMax = 5
+
+/** Names the fields that are wrong, never their values. */
+const checked = Effect.fnUntraced(function* (file: string, value: unknown) {
+  const result = yield* Effect.promise(async () => describeIssue(value))
+  if (result.issues === undefined) {
+    // Sound: what `Shape` leaves out (how columns decode, checks) only `Table.make` can have built.
+    const found = value as Project
+    const names = found.tables.map(({ name }) => name)
+    const twice = names.find((name, at) => names.indexOf(name) !== at)
+    if (twice === undefined) return found
+    return yield* refuse(`${file} has two tables called ${twice}`, "Give one of them another name.")
+  }
+  const fields = result.issues.map((issue) => {
+    const path = (issue.path ?? []).map((part) => String(Predicate.isObject(part) ? part.key : part))
+    return path.length === 0 ? "the default export" : path.join(".")
+  })
+  const named = [...new Set(fields)].slice(0, issuesMax).join(", ")
+  return yield* refuse(
+    `${file} does not export a project: wrong or missing: ${named}`,
+    `Build it with "Project.define({ name, source: Project.postgres({ … }), tables: [ … ] })".`
+  )
+})
+
+const absolute = (project: Project, folder: string): Project => ({
+  ...project,
+  landing:
+    project.landing.kind === "folder"
+      ? { ...project.landing, folder: resolve(folder, project.landing.folder) }
+      : { ...project.landing, spool: resolve(folder, project.landing.spool) },
+  warehouse: { ...project.warehouse, file: resolve(folder, project.warehouse.file) }
+})
+
+/** `process.env.NAME` or `process.env["NAME"]` on the line that sets the URL. */
+const urlVariable = (text: string): string | undefined =>
+  /\burl:[^\n]*process\.env(?:\.|\[["'`])([A-Za-z_][A-Za-z0-9_]*)/.exec(text)?.[1]
+
+let isFound = false
+
+/** A configuration outside any package still finds the packages it imports: those that run it. */
+const findSdkFromHere = (): void => {
+  if (isFound) return
+  isFound = true
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      if (!/^(@northstar\/|effect$|effect\/)/.test(specifier)) return next(specifier, context)
+      try {
+        return next(specifier, context)
+      } catch (error) {
+        if (!Predicate.hasProperty(error, "code") || error.code !== "ERR_MODULE_NOT_FOUND") throw error
+        return next(specifier, { ...context, parentURL: import.meta.url })
+      }
+    }
+  })
+}
+
+const unreadable = (path: string, cause: unknown): ConnectorError => {
+  const message = cause instanceof Error ? cause.message : Cause.pretty(Cause.die(cause))
+  const at = Option.match(place(cause), { onNone: () => basename(path), onSome: (place) => place })
+  return misconfigured(`${at}: ${message}`, "Correct the file, then run again.")
+}
+
+/** `file:line` of a failure: the first line of a syntax error's stack, else its topmost frame in a file. */
+const place = (cause: unknown): Option.Option<string> => {
+  const stack = cause instanceof Error ? (cause.stack ?? "") : ""
+  const syntax = /^(?:file:\/\/)?(\/.*:\d+)\n/.exec(stack)
+  const frame = /\n\s+at (?:.*\()?file:\/\/(\/[^\n)]*:\d+):\d+/.exec(stack)
+  return Option.fromUndefinedOr(syntax?.[1] ?? frame?.[1])
+}
+
+const misconfigured = (detail: string, action: string): ConnectorError =>
+  new ConnectorError({
+    connector: "project",
+    operation: "load",
+    detail,
+    action,
+    reason: new Misconfigured({ detail })
+  })
+
+const refuse = (detail: string, action: string) => Effect.fail(misconfigured(detail, action))

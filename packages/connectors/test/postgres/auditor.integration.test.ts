@@ -1,0 +1,117 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Column from "@northstar/core/Column"
+import * as Table from "@northstar/core/Table"
+import { Effect, Stream } from "effect"
+import * as Postgres from "../../src/local/Postgres.ts"
+import * as Auditor from "../../src/postgres/Auditor.ts"
+import * as Connection from "../../src/postgres/Connection.ts"
+import { everyKey } from "../../src/postgres/KeyRange.ts"
+
+const lines = Table.make("lines", {
+  columns: {
+    order_no: Column.text,
+    line: Column.int32,
+    amount: Column.nullable(Column.decimal(12, 2)),
+    changed: Column.timestamptz
+  },
+  key: ["order_no", "line"]
+})
+
+/** 50 orders of 20 lines; the order numbers need escaping and sort by collation. */
+const setup = `
+  CREATE TABLE public.lines (order_no text, line int, amount numeric(12,2), changed timestamptz NOT NULL, PRIMARY KEY (order_no, line));
+  INSERT INTO public.lines SELECT E'o''\\\\' || n / 20, n % 20, nullif(n, 7) / 3.0, '2026-01-01 00:00+00'::timestamptz + n * interval '1 minute'
+  FROM generate_series(0, 999) n; ANALYZE public.lines`
+
+const open = Effect.gen(function* () {
+  const server = yield* Postgres.start()
+  const connection = yield* Connection.open({ url: server.url })
+  yield* connection.query(setup)
+  return connection
+})
+
+describe("auditor", () => {
+  it.live("digests of the pieces between splits add up to the digest of the whole", () =>
+    Effect.gen(function* () {
+      const connection = yield* open
+      const whole = yield* Auditor.digest(connection, lines, { range: everyKey })
+      const cuts = yield* Stream.runCollect(Auditor.splits(connection, lines, { range: everyKey, rowsPerChunk: 300 }))
+      expect(cuts).toHaveLength(3)
+      const pieces = yield* Effect.forEach([...cuts, null], (through, index) =>
+        Auditor.digest(connection, lines, { range: { after: cuts[index - 1] ?? null, through } })
+      )
+      expect(pieces.map((piece) => piece.rows)).toEqual([300, 300, 300, 100])
+      expect(pieces.reduce((sum, piece) => sum + piece.checksum, 0n)).toBe(whole.checksum)
+      expect(whole.rows).toBe(1000)
+      expect(whole.lsnThrough >= whole.lsn && whole.lsn > 0n).toBe(true)
+    })
+  )
+
+  it.live("keys carry the digests that the range's checksum is the sum of, and continue where they stopped", () =>
+    Effect.gen(function* () {
+      const connection = yield* open
+      const range = { after: ["o'\\10", "5"], through: ["o'\\40", "0"] }
+      const digest = yield* Auditor.digest(connection, lines, { range })
+      const first = yield* Auditor.keys(connection, lines, { range, rowsMax: 100 })
+      const rest = yield* Auditor.keys(connection, lines, {
+        range: { ...range, after: first.at(-1)?.key ?? null },
+        rowsMax: 1000
+      })
+      expect(first[0]?.key).toEqual(["o'\\10", "6"])
+      expect(rest.at(-1)?.key).toEqual(["o'\\40", "0"])
+      expect(first.length + rest.length).toBe(digest.rows)
+      expect([...first, ...rest].reduce((sum, row) => sum + row.digest, 0n)).toBe(digest.checksum)
+    })
+  )
+
+  it.live("one changed cent, one lost row and one NULL show in the checksum; the order of rows does not", () =>
+    Effect.gen(function* () {
+      const connection = yield* open
+      const checksum = Effect.map(Auditor.digest(connection, lines, { range: everyKey }), (digest) => digest.checksum)
+      const before = yield* checksum
+      yield* connection.query(
+        "UPDATE public.lines SET amount = amount WHERE line > 3; CLUSTER public.lines USING lines_pkey"
+      )
+      expect(yield* checksum).toBe(before)
+      const changes = ["amount = amount + 0.01", "amount = NULL", "changed = changed + interval '1 microsecond'"]
+      const statements = changes.map((change) => `UPDATE public.lines SET ${change}`)
+      for (const statement of [...statements, "DELETE FROM public.lines"]) {
+        yield* connection.query(`BEGIN; ${statement} WHERE order_no = E'o''\\\\3' AND line = 4`)
+        expect([statement, yield* checksum]).not.toEqual([statement, before])
+        yield* connection.query("ROLLBACK")
+      }
+    })
+  )
+
+  it.live("a recent window leaves older rows out", () =>
+    Effect.gen(function* () {
+      const connection = yield* open
+      const recent = { column: "changed", bound: "2026-01-01 15:00:00+00" }
+      const digest = yield* Auditor.digest(connection, lines, { range: everyKey, recent })
+      expect(digest.rows).toBe(100)
+      const cuts = Auditor.splits(connection, lines, { range: everyKey, recent, rowsPerChunk: 60 })
+      expect(yield* Stream.runCollect(cuts)).toHaveLength(1)
+    })
+  )
+
+  it.live("the primary key's index serves a range", () =>
+    Effect.gen(function* () {
+      const connection = yield* open
+      yield* connection.query("SET enable_seqscan = off")
+      const plan = yield* connection.query(
+        `EXPLAIN SELECT FROM public.lines WHERE (order_no, line) > ('a', '1') AND (order_no, line) <= ('b', '2') ORDER BY order_no, line LIMIT 10`
+      )
+      expect(plan.flat().join("\n")).toMatch(/Index.*lines_pkey[\s\S]*Index Cond: .*ROW/)
+    })
+  )
+
+  it.live("a read that takes too long is ended by the source", () =>
+    Effect.gen(function* () {
+      const server = yield* Postgres.start()
+      const connection = yield* Connection.open({ url: server.url, statementTimeout: "5 millis" })
+      yield* connection.query(`SET statement_timeout = 0; ${setup.replace("999", "60000")}; SET statement_timeout = 5`)
+      const error = yield* Effect.flip(Auditor.digest(connection, lines, { range: everyKey }))
+      expect(error.reason._tag).toBe("Unavailable")
+    })
+  )
+})
