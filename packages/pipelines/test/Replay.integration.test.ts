@@ -41,7 +41,7 @@ it.live.each([0, noonOfDay3, Date.UTC(2011, 0)])(
            min(currency) as currency, max(currency) as "currencyMax" from orders o`
       )
       expect(totals).toEqual({ orders: "25178505", lines: "25178505", wrong: 0, currency: "GBP", currencyMax: "GBP" })
-      for (const table of Tables.all) expect(yield* broken(url, table), table.name).toEqual([])
+      for (const table of Tables.all) expect(yield* broken(url, table)).toEqual([])
     })
 )
 
@@ -59,7 +59,7 @@ const linesSql = `select o.id::text, o.order_number, o.kind, o.customer_id::text
 
 const linesOf = (orders: ReadonlyArray<OnlineRetail.Order>) =>
   orders
-    .toSorted((left, right) => Number(left.id - right.id))
+    .toSorted((left, right) => Number(left.id) - Number(right.id))
     .flatMap((order) =>
       order.lines.map((line, index) => ({
         id: String(order.id),

@@ -1,7 +1,7 @@
 import * as Check from "@northstar/core/Check"
 import type { Table } from "@northstar/core/Table"
 import { Effect } from "effect"
-import pg from "pg"
+import { Client } from "pg"
 
 /** Rows of one query, values as `pg` reads them. */
 export const query = (
@@ -11,7 +11,7 @@ export const query = (
 ): Effect.Effect<ReadonlyArray<Record<string, unknown>>> =>
   Effect.acquireUseRelease(
     Effect.promise(async () => {
-      const client = new pg.Client({ connectionString: url })
+      const client = new Client({ connectionString: url })
       await client.connect()
       return client
     }),

@@ -80,6 +80,7 @@ export const duckdb: Dialect = {
   versionType: "HUGEINT",
   parse,
   instant: (ms) => `make_timestamptz(${ms}::BIGINT * 1000)`,
+  epochMs: (instant) => `epoch_ms(${instant})`,
   event,
   newest: (value, version) => `arg_max_null(${value}, ${version})`,
   jsonAt: (json, index) => `json_extract_string(${json}, '$[${index}]')`,

@@ -66,7 +66,7 @@ export const records = (
   )
 
 /** Sequences of the records after `after`, ascending. Other files of the folder are ignored. */
-export const sequences = (
+const sequences = (
   stream: string,
   after: bigint
 ): Stream.Stream<bigint, ConnectorError, ObjectStore> =>
@@ -81,7 +81,7 @@ export const sequences = (
   )
 
 /** The first record after `after`, or `undefined`. */
-export const sequenceAfter = (
+const sequenceAfter = (
   stream: string,
   after: bigint
 ): Effect.Effect<bigint | undefined, ConnectorError, ObjectStore> =>

@@ -107,7 +107,8 @@ admin socket = ${at.folder}/$name.$pid.asok
 log file = ${at.folder}/$name.log
 log to stderr = false
 keyring = ${at.folder}/keyring
-rgw frontends = beast endpoint=127.0.0.1:${at.gatewayPort}
+# Without tcp_nodelay every answer with a body takes 40 ms longer.
+rgw frontends = beast endpoint=127.0.0.1:${at.gatewayPort} tcp_nodelay=1
 `
 
 /** Starts a daemon that the scope's end kills: what it holds in memory is worth nothing. */

@@ -63,13 +63,39 @@ export const keys = Effect.fn("Auditor.keys")(function* (
   scope: Scope & { readonly rowsMax: number }
 ) {
   const rows = yield* connection.query(
-    `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)}
+    `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)} t
      WHERE ${condition(table, scope)} ORDER BY ${order(table.key)} LIMIT ${scope.rowsMax}`
   )
   return rows.map(([digest, ...key]): KeyDigest => ({
     key: key.map((text) => text ?? ""),
     digest: BigInt(digest ?? 0)
   }))
+})
+
+/** Keys looked up by one statement. */
+const keysPerRead = 500
+
+/**
+ * The rows of some keys as they are between `lsn` and `lsnThrough`, by the JSON of their key texts; keys without a row
+ * are absent.
+ */
+export const rows = Effect.fn("Auditor.rows")(function* (
+  connection: Connection,
+  table: Table,
+  wanted: ReadonlyArray<ReadonlyArray<string>>
+) {
+  const lsn = yield* connection.query(walPosition("pg_current_wal_lsn()"))
+  const digests = new Map<string, bigint>()
+  for (let start = 0; start < wanted.length; start += keysPerRead) {
+    const list = wanted.slice(start, start + keysPerRead).map((key) => `(${key.map(literal).join(", ")})`)
+    const found = yield* connection.query(
+      `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)}
+       WHERE (${table.key.map(id).join(", ")}) IN (${list.join(", ")})`
+    )
+    for (const [digest, ...key] of found) digests.set(JSON.stringify(key), BigInt(digest ?? 0))
+  }
+  const through = yield* connection.query(walPosition("pg_current_wal_insert_lsn()"))
+  return { digests, lsn: BigInt(lsn[0]?.[0] ?? 0), lsnThrough: BigInt(through[0]?.[0] ?? 0) }
 })
 
 /**
@@ -84,7 +110,7 @@ export const splits = (
   Stream.paginate(scope.range.after, (after) =>
     Effect.map(
       connection.query(
-        `SELECT ${keyTexts(table)} FROM ${relation(table.source)}
+        `SELECT ${keyTexts(table)} FROM ${relation(table.source)} t
          WHERE ${condition(table, { ...scope, range: { ...scope.range, after } })}
          ORDER BY ${order(table.key)} OFFSET ${scope.rowsPerChunk - 1} LIMIT 1`
       ),

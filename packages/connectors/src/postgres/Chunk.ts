@@ -66,7 +66,7 @@ const chunkSql = (target: Target, after: ReadonlyArray<string> | null, rows: num
     "SET LOCAL row_security = off",
     "SELECT pg_current_snapshot(), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
     `SELECT ${target.relation.columns.map((column) => id(column.name)).join(", ")}
-     FROM ${quoted(target.relation.table)} WHERE ${within(target.key, { after, through: null })}
+     FROM ${quoted(target.relation.table)} t WHERE ${within(target.key, { after, through: null })}
      ORDER BY ${order(target.key)} LIMIT ${rows}`,
     "COMMIT"
   ].join(";\n")

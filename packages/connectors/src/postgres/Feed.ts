@@ -46,7 +46,7 @@ export interface Options {
   /** A transaction has been read whose commit record starts at `commitLsn`. */
   readonly onCommit: (xid: number, commitLsn: bigint) => void
   /** One of our own messages came back; `lsn` is its record's start. Called between transactions. */
-  readonly onMessage: (content: string, lsn: bigint) => void
+  readonly onMessage: (content: string, lsn: bigint, feed: Feed) => void
 }
 
 /** Prefix of our own logical messages. */
@@ -168,7 +168,7 @@ export class Feed {
     if (this.transaction !== undefined) return
     // One past the record's start: it may start where the last commit ended, and batches must grow.
     this.advance(lsn + 1n)
-    if (prefix === messagePrefix && !this.isPassed) this.options.onMessage(content, lsn)
+    if (prefix === messagePrefix && !this.isPassed) this.options.onMessage(content, lsn, this)
   }
 
   private advance(lsn: bigint): void {

@@ -20,5 +20,5 @@ export const within = (key: ReadonlyArray<string>, range: KeyRange): string => {
   return [...bound(">", range.after), ...bound("<=", range.through)].join(" AND ") || "true"
 }
 
-/** The columns to sort by. */
-export const order = (key: ReadonlyArray<string>): string => key.map(id).join(", ")
+/** The key columns of the table aliased `t`, to sort by: a bare name could mean a column of the result. */
+export const order = (key: ReadonlyArray<string>): string => key.map((name) => `t.${id(name)}`).join(", ")

@@ -8,7 +8,7 @@ import * as Failure from "./Failure.ts"
 import { id, literal, relation } from "./Sql.ts"
 import * as State from "./SourceState.ts"
 
-export { checkServer } from "./SourceState.ts"
+export { checkServer } from "./ServerCheck.ts"
 
 const passed = Failpoint.declare("postgres.plan", ["ddl.committed", "slot.created"])
 

@@ -97,9 +97,9 @@ export const start = Effect.fn("Session.start")(function* (
       through: Option.getOrUndefined(Option.map(range.through, (through) => through.lsn)),
       isBoundLater: wantsSnapshot !== undefined,
       onCommit: (xid, commitLsn) => visibility?.committed(xid, commitLsn),
-      onMessage: (text, lsn) => {
+      onMessage: (text, lsn, feed) => {
         const content = Option.getOrUndefined(Heartbeat.parse(text))
-        if (content?.kind === "heartbeat") replication.feed.completeThrough(content.atMs - Heartbeat.commitDelayMaxMs)
+        if (content?.kind === "heartbeat") feed.completeThrough(content.atMs - Heartbeat.commitDelayMaxMs)
         if (content?.kind === "chunk" && content.session === session) running?.arrived(content.id, lsn)
       }
     }

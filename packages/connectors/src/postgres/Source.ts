@@ -12,7 +12,7 @@ import { parseLsn, position, type PostgresPosition } from "./Position.ts"
 import type { Replication } from "./Replication.ts"
 import * as Session from "./Session.ts"
 import * as Slot from "./Slot.ts"
-import { checkServer } from "./SourceState.ts"
+import { checkServer } from "./ServerCheck.ts"
 
 /** What to capture, from where. */
 export type Options = Session.Options

@@ -61,16 +61,19 @@ const Shape = Schema.Struct({
     epoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
     snapshot: Schema.Struct({ chunkRows: Schema.Int, rowsPerSecondMax: Schema.Finite }),
     heartbeatSeconds: Schema.Finite,
-    walRetained: Schema.Struct({ warnBytes: Schema.Finite, stopBytes: Schema.UndefinedOr(Schema.Finite) })
+    guard: Schema.Struct({
+      warnBytes: Schema.Finite,
+      stopBytes: Schema.Finite,
+      policy: Schema.Literals(["warn", "stop", "release"])
+    })
   }),
   landing: Schema.Union([
     Schema.Struct({ kind: Schema.Literal("folder"), folder: Text }),
     Schema.Struct({
       kind: Schema.Literal("s3"),
       bucket: Text,
-      prefix: Schema.String,
       region: Text,
-      endpoint: Schema.UndefinedOr(Text),
+      endpoint: Schema.optionalKey(Text),
       spool: Text
     })
   ]),
@@ -78,7 +81,7 @@ const Shape = Schema.Struct({
   tables: Schema.Array(
     Schema.Struct({
       name: Text.check(Schema.isPattern(/^[a-z0-9_]+$/)),
-      source: Text.check(Schema.isIncludes(".")),
+      source: Text.check(Schema.isIncluding(".")),
       columns: Schema.Record(Schema.String, Schema.Struct({ type: Schema.Struct({ kind: Text }) })),
       key: Schema.NonEmptyArray(Text)
     })

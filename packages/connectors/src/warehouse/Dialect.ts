@@ -13,6 +13,8 @@ export interface Dialect {
   readonly parse: (text: string, type: ColumnType) => string
   /** A literal instant from Unix milliseconds. */
   readonly instant: (ms: number) => string
+  /** Unix milliseconds of an instant. */
+  readonly epochMs: (instant: string) => string
   /** The instant and the calendar day, in a zone, of a value of a date or time type. */
   readonly event: (value: string, type: ColumnType, zone: string) => { readonly at: string; readonly day: string }
   /** Aggregate: `value` of the row with the greatest `version`, NULL values included, rows with a NULL version left out. */

@@ -27,7 +27,7 @@ export const layer = Layer.effect(
           Effect.scoped(
             Effect.flatMap(open, (session) =>
               session.query(
-                "SELECT run, CAST(epoch_ms(recorded_at) AS VARCHAR) AS at_ms, fact FROM northstar.runs WHERE pipeline = ? AND stream = ? ORDER BY recorded_at",
+                `SELECT run, CAST(${dialect.epochMs("recorded_at")} AS VARCHAR) AS at_ms, fact FROM northstar.runs WHERE pipeline = ? AND stream = ? ORDER BY recorded_at`,
                 [key.pipeline, key.stream]
               )
             )

@@ -4,7 +4,6 @@ import { join } from "node:path"
 import { assert, it, layer } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Option, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import * as Batch from "@northstar/core/Batch"
 import { unbounded } from "@northstar/core/Position"
 import { FaultInjector } from "@northstar/core/testing"
 import * as CommitLog from "../../src/landing/CommitLog.ts"
@@ -174,5 +173,3 @@ it.effect("a landing folder that is a file is refused with what to do", () =>
     assert.strictEqual(error.reason._tag, "Misconfigured")
   })
 )
-
-void Batch

@@ -85,7 +85,7 @@ it.effect.prop(
       const read = yield* readBack(yield* Parquet.encode(block(relation("public.t", ["a", "b", "C d"]), rows)))
       assert.deepStrictEqual(read.rows, expected(rows))
     }),
-  { arbitrary: { runs: 40 } } as never
+  { arbitrary: { runs: 40 } }
 )
 
 it.effect("V1 lossless: columns of several pages and row groups, with nulls and one long value, read back", () =>

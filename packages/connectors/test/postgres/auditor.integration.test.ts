@@ -94,6 +94,20 @@ describe("auditor", () => {
     })
   )
 
+  it.live("a key column may be called like anything", () =>
+    Effect.gen(function* () {
+      const connection = yield* open
+      yield* connection.query(`CREATE TABLE public.odd (text int, concat int, "a""b" int, PRIMARY KEY (text, concat, "a""b"));
+        INSERT INTO public.odd SELECT n, n, n FROM generate_series(1, 30) n`)
+      const columns = { text: Column.int32, concat: Column.int32, 'a"b': Column.int32 }
+      const odd = Table.make("odd", { columns, key: ["text", "concat", 'a"b'] })
+      const keys = yield* Auditor.keys(connection, odd, { range: everyKey, rowsMax: 12 })
+      expect(keys.map((row) => row.key[0])).toEqual(Array.from({ length: 12 }, (_, n) => String(n + 1)))
+      const cuts = Auditor.splits(connection, odd, { range: everyKey, rowsPerChunk: 9 })
+      expect((yield* Stream.runCollect(cuts)).map((cut) => cut[2])).toEqual(["9", "18", "27"])
+    })
+  )
+
   it.live("the primary key's index serves a range", () =>
     Effect.gen(function* () {
       const connection = yield* open

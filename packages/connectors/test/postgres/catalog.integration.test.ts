@@ -50,6 +50,8 @@ describe("catalogue", () => {
         const contract = Option.getOrThrow(Option.flatMap(Option.fromUndefinedOr(table("orders")), Catalog.contract))
         expect(Object.keys(contract.columns)).toEqual(["tenant", "No", "price", "mood", "tags"])
         expect(contract.columns["price"]?.type).toEqual({ kind: "decimal", precision: 14, scale: 2 })
+        const declared = table("orders")?.columns.map((column) => column.declared)
+        expect(declared?.slice(0, 4)).toEqual(["integer", "character varying(20)", "public.price", "public.mood"])
         expect(table("events")).toMatchObject({
           partitioned: true,
           rowsEstimate: 40,

@@ -8,6 +8,7 @@ import { columnType, fits, isOrderedAlike } from "../../src/postgres/Types.ts"
 const column = (name: string, type: string, more: Partial<Catalog.CatalogColumn> = {}): Catalog.CatalogColumn => ({
   name,
   type,
+  declared: type,
   nullable: false,
   generated: false,
   byteOrder: false,

@@ -130,7 +130,8 @@ const setNames: Take = (lane, random) => {
       values: [from, to, salt]
     },
     {
-      text: `update products set name = 'Product ' || $2::int, updated_at = ${now} where code = $1`,
+      text: `update products set name = 'Product ' || $2::int, updated_at = ${now}
+        where code in (select code from products where code >= $1 order by code limit 3)`,
       values: [`P${salt}`, salt]
     }
   ]
@@ -141,8 +142,10 @@ const moveOrders: Take = (lane, random) => {
   const [from, to] = range(lane, random)
   return [
     {
-      text: `update orders set id = id + ${laneOrders / 2}, updated_at = ${now} where id between $1::bigint and $2::bigint and id % 2 = 0`,
-      values: [from, to]
+      text: `update orders o set id = id + $4::bigint, updated_at = ${now}
+        where id between $1::bigint and $2::bigint and id % 2 = 0 and id < $3::bigint
+          and not exists (select from orders taken where taken.id = o.id + $4::bigint)`,
+      values: [from, to, lane.first + laneOrders / 2, laneOrders / 2]
     }
   ]
 }
@@ -151,7 +154,9 @@ const moveLines: Take = (lane, random) => {
   const [from, to] = range(lane, random)
   return [
     {
-      text: "update order_lines set line_no = line_no + 100 where order_id between $1::bigint and $2::bigint and line_no < 100 and line_no % 2 = 0",
+      text: `update order_lines l set line_no = line_no + 100
+        where order_id between $1::bigint and $2::bigint and line_no < 100 and line_no % 2 = 0
+          and not exists (select from order_lines taken where taken.order_id = l.order_id and taken.line_no = l.line_no + 100)`,
       values: [from, to]
     }
   ]
@@ -175,22 +180,22 @@ const deleteOrders: Take = (lane, random) => {
 const truncateLines: Take = () => [{ text: "truncate order_lines", values: [] }]
 const truncateOrders: Take = () => [{ text: "truncate orders, order_lines", values: [] }]
 
-const first = { weight: 30, take: place }
+const first = { weight: 24, take: place }
 
 /** Actions with their relative frequency. */
 const actions: ReadonlyArray<{ readonly weight: number; readonly take: Take }> = [
   first,
   { weight: 5, take: placeAgain },
   { weight: 25, take: setStatus },
-  { weight: 12, take: setLines },
+  { weight: 18, take: setLines },
   { weight: 6, take: setNotes },
   { weight: 5, take: setNames },
   { weight: 5, take: moveOrders },
   { weight: 4, take: moveLines },
   { weight: 4, take: deleteLines },
-  { weight: 3.7, take: deleteOrders },
-  { weight: 0.2, take: truncateLines },
-  { weight: 0.1, take: truncateOrders }
+  { weight: 3.9, take: deleteOrders },
+  { weight: 0.07, take: truncateLines },
+  { weight: 0.03, take: truncateOrders }
 ]
 
 const total = actions.reduce((sum, { weight }) => sum + weight, 0)

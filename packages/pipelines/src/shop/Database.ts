@@ -1,7 +1,7 @@
 import { fromDriver } from "@northstar/connectors/postgres/Failure"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import { Effect, type Scope } from "effect"
-import pg from "pg"
+import { Client } from "pg"
 import type { Statement } from "./Statement.ts"
 
 /** One connection to the shop's database, as its application holds it. Used by one fiber at a time; what has begun is not interrupted. */
@@ -20,7 +20,7 @@ export const connect = (url: string): Effect.Effect<Database, ConnectorError, Sc
   Effect.acquireRelease(
     Effect.tryPromise({
       try: async () => {
-        const client = new pg.Client({ connectionString: url, application_name: "northstar-shop" })
+        const client = new Client({ connectionString: url, application_name: "northstar-shop" })
         // A cut connection shows in the statement that runs next; unheard, the event would end the process.
         client.on("error", () => {})
         await client.connect()
@@ -46,7 +46,7 @@ export const isConflict = (error: ConnectorError): boolean =>
 const conflict = /^(40P01|40001|55P03)/
 
 const transaction = async (
-  client: pg.Client,
+  client: Client,
   statements: ReadonlyArray<Statement>,
   end: "commit" | "rollback"
 ): Promise<ReadonlyArray<number>> => {

@@ -67,7 +67,7 @@ const work = Effect.fnUntraced(function* (
       const earlyMs = dueMs - (yield* Clock.currentTimeMillis)
       if (earlyMs > 0) yield* Effect.sleep(earlyMs)
     }
-    const statements = transaction(lane, random)
+    const { statements, counts } = transaction(lane, random)
     const end = random.nextDoubleUnsafe() < 0.05 ? "rollback" : "commit"
     const outcome = yield* database
       .transaction(statements, end)
@@ -76,25 +76,26 @@ const work = Effect.fnUntraced(function* (
     else {
       total.transactions += 1
       for (const [index, changed] of outcome.entries()) {
-        if (statements[index]?.isCounted === true) total.changes += changed
+        if (counts[index] === true) total.changes += changed
       }
     }
   }
 })
 
-type Counted = Statement & { readonly isCounted: boolean }
-
-/** No statement, one, or a few, some of them undone by a savepoint. */
-const transaction = (lane: Action.Lane, random: Random.Random): ReadonlyArray<Counted> => {
+/** No statement, one, or a few, and for each whether it lasts: a savepoint undoes some. */
+const transaction = (lane: Action.Lane, random: Random.Random) => {
   const actions = Math.floor(4 * random.nextDoubleUnsafe() ** 2 + 0.9)
-  const statements: Array<Counted> = []
+  const statements: Array<Statement> = []
+  const counts: Array<boolean> = []
   for (let index = 0; index < actions; index++) {
+    const action = Action.draw(lane, random)
     const isUndone = random.nextDoubleUnsafe() < 0.05
-    const action = Action.draw(lane, random).map((statement) => ({ ...statement, isCounted: !isUndone }))
-    statements.push(...(isUndone ? [savepoint, ...action, rollbackToSavepoint] : action))
+    const whole = isUndone ? [savepoint, ...action, rollbackToSavepoint] : action
+    statements.push(...whole)
+    counts.push(...whole.map(() => !isUndone))
   }
-  return statements
+  return { statements, counts }
 }
 
-const savepoint: Counted = { text: "savepoint s", values: [], isCounted: false }
-const rollbackToSavepoint: Counted = { text: "rollback to savepoint s", values: [], isCounted: false }
+const savepoint: Statement = { text: "savepoint s", values: [] }
+const rollbackToSavepoint: Statement = { text: "rollback to savepoint s", values: [] }

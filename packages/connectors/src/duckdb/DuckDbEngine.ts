@@ -1,0 +1,235 @@
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type DuckDBConnection,
+  DuckDBInstance,
+  DuckDBTimestampTZValue,
+  type DuckDBType,
+  type DuckDBValue,
+  INTEGER,
+  SQLNULL,
+  VARCHAR
+} from "@duckdb/node-api"
+import { Effect, Exit, type Scope, Semaphore } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import type { SqlValue } from "../warehouse/Warehouse.ts"
+import { busy, fromDuckDb, lost, tooLarge } from "./DuckDbError.ts"
+
+/** What a statement gave: rows changed, and its result row by row in the order of `columns` (only if rows were asked for). */
+export interface Result {
+  readonly changed: number
+  readonly columns: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<ReadonlyArray<SqlValue>>
+}
+
+/**
+ * One connection to the database, in this process or through its owner. Statements run one at a time, and `rowsMax`
+ * asks for rows: a result beyond it fails with `InvalidData` and aborts the open transaction. Interrupting a statement
+ * cancels it and returns when it has ended.
+ */
+export interface Connection {
+  readonly run: (
+    sql: string,
+    parameters: ReadonlyArray<SqlValue>,
+    rowsMax?: number
+  ) => Effect.Effect<Result, ConnectorError>
+}
+
+/** The database file, held by this process alone. */
+export interface Engine {
+  /** Whether DuckDB gave up after a fatal error (a full disk in a checkpoint): the engine must be closed and opened again. */
+  readonly broken: () => boolean
+  /** A new connection; closing the scope cancels what runs on it and rolls back what is open. */
+  readonly connect: Effect.Effect<Connection, ConnectorError, Scope.Scope>
+}
+
+/** How DuckDB is opened. */
+export interface Options {
+  /** The database file; created if absent, in a folder that exists. */
+  readonly file: string
+  /** What DuckDB may use in memory, such as `"2GB"`; beyond it spills beside the file. Default: 80 % of the machine. */
+  readonly memoryLimit?: string
+  /** Default: one a core. */
+  readonly threads?: number
+}
+
+interface Live {
+  readonly connection: DuckDBConnection
+  readonly turn: Semaphore.Semaphore
+  running: Promise<void> | undefined
+  closed: boolean
+}
+
+// Times with a zone are printed in the machine's zone otherwise: a value must not depend on who prints it.
+DuckDBTimestampTZValue.timezoneOffsetInMinutes = 0
+
+/** How often a cancelled statement is told again: DuckDB forgets an interrupt that comes before the statement starts. */
+const interruptEveryMs = 10
+
+/**
+ * Files held by this process. The file's lock does not guard a process against itself: two instances on one file lose
+ * data. For the same reason nothing here may open the file by other means: closing any descriptor of it drops the lock.
+ */
+const held = new Set<string>()
+
+/** Opens the file for this process alone; `Busy` if somebody holds it. Closing the scope closes all connections and frees the file. */
+export const open = Effect.fn("DuckDbEngine.open")(function* (options: Options) {
+  const { file } = options
+  const lives = new Set<Live>()
+  const state = { broken: false }
+  const instance = yield* Effect.acquireRelease(openInstance(options), (instance) =>
+    // A statement that still runs, or a connection left open, would keep the file locked.
+    Effect.forEach(lives, shut, { discard: true }).pipe(
+      Effect.andThen(Effect.sync(() => instance.closeSync())),
+      Effect.ensuring(Effect.sync(() => held.delete(file)))
+    )
+  )
+  const connect = Effect.acquireRelease(
+    Effect.tryPromise({
+      try: () => instance.connect(),
+      catch: (cause) => fromDuckDb("connect", { file }, cause)
+    }).pipe(
+      Effect.map((connection): Live => {
+        const live = { connection, turn: Semaphore.makeUnsafe(1), running: undefined, closed: false }
+        lives.add(live)
+        return live
+      })
+    ),
+    (live) =>
+      Effect.andThen(
+        shut(live),
+        Effect.sync(() => lives.delete(live))
+      )
+  )
+  const engine: Engine = {
+    broken: () => state.broken,
+    connect: Effect.map(connect, (live) => ({
+      run: (sql, parameters, rowsMax) =>
+        statement(live, sql, parameters, rowsMax, (cause) => {
+          if (/FATAL Error|has been invalidated/.test(String(cause))) state.broken = true
+          return fromDuckDb(rowsMax === undefined ? "execute" : "query", { file, sql }, cause)
+        })
+    }))
+  }
+  return engine
+})
+
+const openInstance = Effect.fnUntraced(function* ({ file, memoryLimit, threads }: Options) {
+  if (held.has(file)) return yield* busy(file, `process ${process.pid}`)
+  held.add(file)
+  return yield* Effect.tryPromise({
+    try: () =>
+      DuckDBInstance.fromCache(file, {
+        TimeZone: "UTC",
+        ...(memoryLimit === undefined ? {} : { memory_limit: memoryLimit }),
+        ...(threads === undefined ? {} : { threads: String(threads) })
+      }),
+    catch: (cause) => fromDuckDb("open", { file }, cause)
+  }).pipe(Effect.onExit((exit) => Effect.sync(() => Exit.isFailure(exit) && held.delete(file))))
+})
+
+const statement = (
+  live: Live,
+  sql: string,
+  parameters: ReadonlyArray<SqlValue>,
+  rowsMax: number | undefined,
+  toError: (cause: unknown) => ConnectorError
+): Effect.Effect<Result, ConnectorError> =>
+  live.turn.withPermit(
+    Effect.callback((resume) => {
+      const gone = Effect.suspend(() => Effect.fail(lost("execute", "the session's connection was closed")))
+      if (live.closed) return resume(gone)
+      const work = rowsMax === undefined ? change(live, sql, parameters) : read(live, sql, parameters, rowsMax)
+      const settle = (outcome: Effect.Effect<Result, ConnectorError>) => {
+        live.running = undefined
+        // An interrupted stream ends early without an error, so nothing that a closed connection gave is whole.
+        resume(live.closed ? gone : outcome)
+      }
+      live.running = work.then(
+        (result) =>
+          settle(
+            result === undefined
+              ? Effect.fail(tooLarge(`the result has more than ${rowsMax} rows`))
+              : Effect.succeed(result)
+          ),
+        (cause: unknown) => settle(Effect.suspend(() => Effect.fail(toError(cause))))
+      )
+      return cancel(live)
+    })
+  )
+
+/** Interrupts what runs and returns when it has ended. */
+const cancel = (live: Live): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (live.running === undefined) return resume(Effect.void)
+    const interrupt = () => live.connection.interrupt()
+    interrupt()
+    const timer = setInterval(interrupt, interruptEveryMs)
+    void live.running.finally(() => {
+      clearInterval(timer)
+      resume(Effect.void)
+    })
+  })
+
+const shut = (live: Live): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (live.closed) return Effect.void
+    live.closed = true
+    return Effect.andThen(
+      cancel(live),
+      Effect.sync(() => live.connection.closeSync())
+    )
+  })
+
+const change = async (live: Live, sql: string, parameters: ReadonlyArray<SqlValue>): Promise<Result> => {
+  const result = await (parameters.length === 0
+    ? live.connection.run(sql)
+    : live.connection.run(sql, [...parameters], parameters.map(typeOf)))
+  return { changed: result.rowsChanged, columns: [], rows: [] }
+}
+
+/** The rows as a stream, so that a result beyond the limit never gathers in memory; `undefined` beyond `rowsMax`. */
+const read = async (
+  live: Live,
+  sql: string,
+  parameters: ReadonlyArray<SqlValue>,
+  rowsMax: number
+): Promise<Result | undefined> => {
+  const result = await live.connection.stream(sql, [...parameters], parameters.map(typeOf))
+  const rows: Array<ReadonlyArray<SqlValue>> = []
+  for (;;) {
+    const chunk = await result.fetchChunk()
+    if (chunk === null || chunk.rowCount === 0) break
+    if (rows.length + chunk.rowCount > rowsMax) {
+      await abandon(live.connection, result)
+      return undefined
+    }
+    for (const row of chunk.getRows()) rows.push(row.map(fromValue))
+  }
+  return { changed: 0, columns: result.deduplicatedColumnNames(), rows }
+}
+
+/** Ends a stream: one that is left open keeps the file locked after everything else is closed. */
+const abandon = async (
+  connection: DuckDBConnection,
+  result: { fetchChunk(): Promise<{ rowCount: number } | null> }
+) => {
+  connection.interrupt()
+  for (;;) {
+    const chunk = await result.fetchChunk().catch(() => null)
+    if (chunk === null || chunk.rowCount === 0) return
+  }
+}
+
+/** A number goes in as an integer if it is one exactly, else as a double: the driver would overflow on 1e300 and lose -0. */
+const typeOf = (value: SqlValue): DuckDBType => {
+  if (value === null) return SQLNULL
+  if (typeof value === "string") return VARCHAR
+  if (typeof value === "boolean") return BOOLEAN
+  return Number.isSafeInteger(value) && !Object.is(value, -0) ? (Math.abs(value) < 2 ** 31 ? INTEGER : BIGINT) : DOUBLE
+}
+
+/** Booleans, doubles and integers of at most 32 bits as they are; 64-bit integers, decimals, times and all else as DuckDB's text. */
+const fromValue = (value: DuckDBValue): SqlValue =>
+  value === null || typeof value === "boolean" || typeof value === "number" ? value : String(value)

@@ -1,0 +1,72 @@
+import { Effect, Predicate } from "effect"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
+import { type SqlValue, Warehouse } from "../warehouse/Warehouse.ts"
+import type { Project } from "./Project.ts"
+import * as Services from "./Services.ts"
+
+/** Rows of a query, each with the same columns in the same order. */
+export interface QueryResult {
+  readonly columns: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<Readonly<Record<string, SqlValue>>>
+  /** There were more rows than asked for. */
+  readonly truncated: boolean
+}
+
+/**
+ * Runs one SELECT (or `DESCRIBE`, `SHOW`, `SUMMARIZE`, `VALUES`, `FROM`) on the warehouse and returns its first `rowsMax`
+ * rows. Anything that could write is refused before it runs.
+ */
+export const query = Effect.fn("Query.query")(function* (
+  project: Project,
+  sql: string,
+  options: { readonly rowsMax: number }
+) {
+  return yield* select(sql, options.rowsMax).pipe(Effect.provide(Services.warehouse(project.warehouse)))
+})
+
+const select = Effect.fnUntraced(function* (sql: string, rowsMax: number) {
+  const { session: open } = yield* Warehouse
+  return yield* Effect.gen(function* () {
+    const session = yield* open
+    // DuckDB's own parser: it gives the tree of SELECT statements only.
+    const [parsed] = yield* session.query("SELECT json_serialize_sql(CAST(? AS VARCHAR)) AS tree", [sql])
+    yield* onlyOneSelect(parsed?.["tree"])
+    const statement = sql.replace(/[;\s]+$/, "")
+    const found = yield* session.query(`SELECT * FROM (${statement}\n) LIMIT ${rowsMax + 1}`, [], {
+      rowsMax: rowsMax + 1
+    })
+    const rows = found.slice(0, rowsMax)
+    return {
+      columns: Object.keys(found[0] ?? {}),
+      rows,
+      truncated: found.length > rows.length
+    } satisfies QueryResult
+  }).pipe(Effect.scoped)
+})
+
+const onlyOneSelect = (tree: SqlValue | undefined): Effect.Effect<void, ConnectorError> => {
+  // Sound: `json_serialize_sql` always gives JSON.
+  const parsed: unknown = JSON.parse(String(tree))
+  const field = (name: string) => (Predicate.hasProperty(parsed, name) ? parsed[name] : undefined)
+  if (field("error") === true) {
+    return field("error_type") === "parser"
+      ? refuse(`the query is not SQL: ${String(field("error_message"))}`, "Correct it, then run it again.")
+      : refuse("only queries are run here, nothing that could write", readOnly)
+  }
+  const statements = field("statements")
+  const count = Array.isArray(statements) ? statements.length : 0
+  return count === 1 ? Effect.void : refuse(`there are ${count} statements`, "Give exactly one query.")
+}
+
+const readOnly = "Start with SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW or SUMMARIZE."
+
+const refuse = (detail: string, action: string) =>
+  Effect.fail(
+    new ConnectorError({
+      connector: "warehouse",
+      operation: "query",
+      detail,
+      action,
+      reason: new Misconfigured({ detail })
+    })
+  )

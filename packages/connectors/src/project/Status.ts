@@ -1,0 +1,136 @@
+import { Clock, Effect, Option } from "effect"
+import { type Dialect, literal } from "../warehouse/Dialect.ts"
+import { make as makeModel } from "../warehouse/Model.ts"
+import { type Session, Warehouse } from "../warehouse/Warehouse.ts"
+import * as LandingLog from "../landing/LandingLog.ts"
+import type { Project } from "./Project.ts"
+import * as Services from "./Services.ts"
+import { loadKey } from "./Streams.ts"
+
+/** Where one table stands. */
+export interface TableStatus {
+  readonly table: string
+  /** Sequence of the landing log that is loaded; `null` before the first batch. */
+  readonly through: string | null
+  /** Everything committed at the source before this is visible; ISO 8601. */
+  readonly completeThrough: string | null
+  /** Age of `completeThrough`, milliseconds. */
+  readonly lagMs: number | null
+  /** Why the table is not loaded while its changes keep landing; `null`: it is loaded. */
+  readonly parked: string | null
+  readonly rows: number
+  /** Changes set aside and not replayed yet. */
+  readonly quarantined: number
+  /** Rows not shown, since a change before their newest is missing. */
+  readonly held: number
+}
+
+/** One published batch. */
+export interface BatchStatus {
+  readonly batch: string
+  readonly recordedAt: string
+  readonly rows: number
+  readonly published: number
+  readonly superseded: number
+  readonly quarantined: number
+  readonly held: number
+  readonly takenBack: boolean
+}
+
+/** A project as it stands. */
+export interface StatusReport {
+  readonly pipeline: string
+  readonly tables: ReadonlyArray<TableStatus>
+  /** The newest record of the landing log, and how many records are not loaded yet. */
+  readonly log: { readonly head: string; readonly writtenAt: string; readonly behind: number } | null
+  /** The newest batches first. */
+  readonly batches: ReadonlyArray<BatchStatus>
+}
+
+/** Batches shown at most. */
+const batchesMax = 10
+
+/** Says where a project stands: freshness, what is parked, set aside or held, and the last batches. */
+export const status = (project: Project) =>
+  program(project).pipe(Effect.provide(Services.layer(project)), Effect.scoped)
+
+const program = Effect.fn("Status.status")(function* (project: Project) {
+  const { dialect, session: open } = yield* Warehouse
+  const session = yield* open
+  const now = yield* Clock.currentTimeMillis
+  const tables = yield* Effect.forEach(project.tables, (table) =>
+    tableStatus(session, dialect, project, table.name, makeModel(dialect, table).curated, now)
+  )
+  const newest = yield* LandingLog.tail(project.name)
+  const loaded = tables.reduce((most, { through }) => {
+    const at = BigInt(through ?? "0")
+    return at > most ? at : most
+  }, 0n)
+  return {
+    pipeline: project.name,
+    tables,
+    log: Option.match(newest, {
+      onNone: () => null,
+      onSome: ({ sequence, writtenAtMs }) => ({
+        head: sequence,
+        writtenAt: new Date(writtenAtMs).toISOString(),
+        behind: Number(BigInt(sequence) - loaded)
+      })
+    }),
+    batches: yield* lastBatches(session, project)
+  } satisfies StatusReport
+})
+
+const tableStatus = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  project: Project,
+  table: string,
+  curated: string,
+  now: number
+) {
+  const { pipeline, stream } = loadKey(project)
+  const ofTable = `table_name = ${literal(table)}`
+  const [row] = yield* session.query(
+    `SELECT (SELECT through FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND ${ofTable}) AS through,
+      (SELECT CAST(${dialect.epochMs("complete_through")} AS VARCHAR) FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND ${ofTable}) AS complete,
+      (SELECT parked_reason FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND ${ofTable}) AS parked,
+      (SELECT count(*) FROM ${curated}) AS n,
+      (SELECT count(*) FROM northstar.quarantine WHERE ${ofTable} AND resolved_at IS NULL) AS quarantined,
+      (SELECT count(*) FROM northstar.held WHERE ${ofTable}) AS held`
+  )
+  const text = (name: string) => (row?.[name] === null || row?.[name] === undefined ? null : String(row[name]))
+  const complete = text("complete")
+  return {
+    table,
+    through: text("through"),
+    completeThrough: complete === null ? null : new Date(Number(complete)).toISOString(),
+    lagMs: complete === null ? null : Math.max(0, now - Number(complete)),
+    parked: text("parked"),
+    rows: Number(row?.["n"] ?? 0),
+    quarantined: Number(row?.["quarantined"] ?? 0),
+    held: Number(row?.["held"] ?? 0)
+  } satisfies TableStatus
+})
+
+const lastBatches = Effect.fnUntraced(function* (session: Session, project: Project) {
+  const { dialect } = yield* Warehouse
+  const rows = yield* session.query(
+    `SELECT batch, CAST(${dialect.epochMs("max(recorded_at)")} AS VARCHAR) AS at_ms, sum(rows_in) AS n, sum(published) AS published, sum(superseded) AS superseded,
+      sum(quarantined) AS quarantined, sum(held) AS held, count(taken_back_at) > 0 AS taken
+    FROM northstar.batches WHERE pipeline = ${literal(project.name)} GROUP BY batch ORDER BY max(recorded_at) DESC, batch DESC LIMIT ${batchesMax}`
+  )
+  return rows.map((row): BatchStatus => {
+    const number = (name: string) => Number(row[name] ?? 0)
+    return {
+      batch: String(row["batch"]),
+      recordedAt: new Date(number("at_ms")).toISOString(),
+      rows: number("n"),
+      published: number("published"),
+      superseded: number("superseded"),
+      quarantined: number("quarantined"),
+      held: number("held"),
+      takenBack: row["taken"] === true
+    }
+  })
+})
