@@ -87,7 +87,7 @@ export const open = Effect.fn("DuckDbEngine.open")(function* (options: Options) 
   )
   const connect = Effect.acquireRelease(
     Effect.tryPromise({
-      try: () => instance.connect(),
+      try: () => instance.connect().then((connection) => connection.run("SET TimeZone = 'UTC'").then(() => connection)),
       catch: (cause) => fromDuckDb("connect", { file }, cause)
     }).pipe(
       Effect.map((connection): Live => {
@@ -121,7 +121,6 @@ const openInstance = Effect.fnUntraced(function* ({ file, memoryLimit, threads }
   return yield* Effect.tryPromise({
     try: () =>
       DuckDBInstance.fromCache(file, {
-        TimeZone: "UTC",
         ...(memoryLimit === undefined ? {} : { memory_limit: memoryLimit }),
         ...(threads === undefined ? {} : { threads: String(threads) })
       }),

@@ -59,17 +59,17 @@ export const records = (
   stream: string,
   range: Range<bigint>
 ): Stream.Stream<CommitRecord, ConnectorError, ObjectStore> =>
-  sequences(stream, Option.getOrElse(range.after, () => 0n)).pipe(
+  sequences(
+    stream,
+    Option.getOrElse(range.after, () => 0n)
+  ).pipe(
     Stream.takeWhile((at) => Option.isNone(range.through) || at <= range.through.value),
     Stream.mapEffect((at) => record(stream, at), { concurrency: 8 }),
     Stream.flatMap((found) => Stream.fromIterable(Option.toArray(found)))
   )
 
 /** Sequences of the records after `after`, ascending. Other files of the folder are ignored. */
-const sequences = (
-  stream: string,
-  after: bigint
-): Stream.Stream<bigint, ConnectorError, ObjectStore> =>
+const sequences = (stream: string, after: bigint): Stream.Stream<bigint, ConnectorError, ObjectStore> =>
   Stream.unwrap(
     Effect.map(ObjectStore, (store) =>
       store.list(recordsFolder(stream), recordKey(stream, after)).pipe(
@@ -81,10 +81,7 @@ const sequences = (
   )
 
 /** The first record after `after`, or `undefined`. */
-const sequenceAfter = (
-  stream: string,
-  after: bigint
-): Effect.Effect<bigint | undefined, ConnectorError, ObjectStore> =>
+const sequenceAfter = (stream: string, after: bigint): Effect.Effect<bigint | undefined, ConnectorError, ObjectStore> =>
   Effect.map(Stream.runHead(sequences(stream, after)), Option.getOrUndefined)
 
 /**

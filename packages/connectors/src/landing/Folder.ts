@@ -26,8 +26,11 @@ export class Folder {
   /** Makes the root, and removes what killed processes of this host left in its temporary folder. */
   async open(): Promise<void> {
     await fs.mkdir(this.#temporary, { recursive: true })
-    await this.sync(dirname(this.root))
     await this.sync(this.root)
+    // A parent that is closed to us was not made by us, and needs no sync.
+    await this.sync(dirname(this.root)).catch((error: unknown) => {
+      if (codeOf(error) !== "EACCES") throw error
+    })
     const own = `${hostname()}.`
     for (const name of await fs.readdir(this.#temporary)) {
       const id = name.startsWith(own) ? Number(name.slice(own.length).split(".")[0]) : Number.NaN
@@ -91,7 +94,11 @@ export class Folder {
   }
 
   /** Files whose keys start with `prefix` and come after `after`, in the order of their keys. */
-  async *walk(prefix: string, after: string, folder = ""): AsyncGenerator<{ readonly key: string; readonly bytes: number }> {
+  async *walk(
+    prefix: string,
+    after: string,
+    folder = ""
+  ): AsyncGenerator<{ readonly key: string; readonly bytes: number }> {
     const entries = (await orAbsent(fs.readdir(join(this.root, folder), { withFileTypes: true }))) ?? []
     const keys = entries
       .filter((entry) => !entry.name.startsWith("."))

@@ -4,7 +4,14 @@ import * as fs from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { Effect, Layer, Stream } from "effect"
-import { ConnectorError, InvalidData, Misconfigured, StorageFull, Unauthorized, Unavailable } from "@northstar/core/ConnectorError"
+import {
+  ConnectorError,
+  InvalidData,
+  Misconfigured,
+  StorageFull,
+  Unauthorized,
+  Unavailable
+} from "@northstar/core/ConnectorError"
 import * as Failpoint from "@northstar/core/Failpoint"
 import { codeOf, Folder, orAbsent } from "./Folder.ts"
 import * as ObjectKey from "./ObjectKey.ts"
@@ -101,7 +108,11 @@ const attempt = <A>(operation: string, key: string, run: () => Promise<A>): Effe
   Effect.tryPromise({ try: run, catch: (cause) => failure(operation, key, cause) })
 
 const absent = (operation: string, key: string): ConnectorError =>
-  invalid(operation, `${key} does not exist`, "Restore the file from a backup of the landing folder, or capture its range again")
+  invalid(
+    operation,
+    `${key} does not exist`,
+    "Restore the file from a backup of the landing folder, or capture its range again"
+  )
 
 const damaged = (operation: string, key: string): ConnectorError =>
   invalid(

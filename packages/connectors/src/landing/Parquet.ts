@@ -2,8 +2,8 @@ import { constants, zstdCompress } from "node:zlib"
 import { Effect } from "effect"
 import { ConnectorError, Misconfigured, Unavailable } from "@northstar/core/ConnectorError"
 import type { Block, TextColumn } from "./Block.ts"
+import * as ParquetMetadata from "./ParquetMetadata.ts"
 import { segmentColumns } from "./Segment.ts"
-import { ThriftWriter } from "./ThriftCompact.ts"
 
 /** Rows of one row group at most: what a reader must hold of one column at a time. */
 const rowGroupRowsMax = 100_000
@@ -26,7 +26,7 @@ export const encode = Effect.fn("Parquet.encode")(function* (
   yield* checkNames(block)
   const columns = layout(block)
   const parts: Array<Uint8Array> = [magic]
-  const groups: Array<RowGroup> = []
+  const groups: Array<ParquetMetadata.RowGroup> = []
   let offset = magic.length
   const cursors = columns.map(() => ({ row: 0, byte: 0 }))
   for (let start = 0; start < block.rows; start += rowGroupRowsMax) {
@@ -36,15 +36,15 @@ export const encode = Effect.fn("Parquet.encode")(function* (
       (column, index) => encodeChunk(column, cursors[index] as Cursor, end),
       { concurrency: columnsAtOnce }
     )
-    const group: RowGroup = { rows: end - start, chunks: [] }
-    for (const chunk of chunks) {
-      group.chunks.push({ ...chunk, offset })
-      for (const part of chunk.parts) parts.push(part)
+    const placed: Array<ParquetMetadata.PlacedChunk> = []
+    for (const { parts: pages, ...chunk } of chunks) {
+      placed.push({ ...chunk, offset })
+      for (const page of pages) parts.push(page)
       offset += chunk.compressed
     }
-    groups.push(group)
+    groups.push({ rows: end - start, chunks: placed })
   }
-  const footer = encodeFooter(columns, groups, block.rows)
+  const footer = ParquetMetadata.footer(columns, groups, block.rows)
   const length = new Uint8Array(4)
   new DataView(length.buffer).setUint32(0, footer.length, true)
   parts.push(footer, length, magic)
@@ -53,12 +53,7 @@ export const encode = Effect.fn("Parquet.encode")(function* (
 
 const magic = new TextEncoder().encode("PAR1")
 
-// Numbers of Parquet's enums: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
-const typeOf = { int32: 1, int64: 2, timestamp: 2, text: 6 } as const
 const bytesOf = { int32: 4, int64: 8, timestamp: 8 } as const
-const encodingPlain = 0
-const encodingRle = 3
-const codecZstd = 6
 
 type FileColumn =
   | { readonly name: string; readonly kind: "int32" | "int64" | "timestamp"; readonly bytes: Uint8Array }
@@ -70,17 +65,9 @@ interface Cursor {
   byte: number
 }
 
-interface Chunk {
+/** A column chunk with its bytes: headers and bodies of its pages in turn. */
+interface EncodedChunk extends ParquetMetadata.Chunk {
   readonly parts: ReadonlyArray<Uint8Array>
-  readonly values: number
-  readonly nulls: number
-  readonly uncompressed: number
-  readonly compressed: number
-}
-
-interface RowGroup {
-  readonly rows: number
-  readonly chunks: Array<Chunk & { readonly offset: number }>
 }
 
 const checkNames = (block: Block): Effect.Effect<void, ConnectorError> => {
@@ -112,9 +99,11 @@ const layout = (block: Block): ReadonlyArray<FileColumn> => [
   { name: "_committed_at", kind: "timestamp", bytes: raw(block.committedAtUs) },
   { name: "_unchanged", kind: "text", texts: block.unchanged },
   { name: "_moved_from", kind: "text", texts: block.movedFrom },
-  ...block.relation.columns.map(
-    ({ name }, index): FileColumn => ({ name, kind: "text", texts: block.columns[index] as TextColumn })
-  )
+  ...block.relation.columns.map(({ name }, index): FileColumn => ({
+    name,
+    kind: "text",
+    texts: block.columns[index] as TextColumn
+  }))
 ]
 
 /** The array's memory: little-endian on every machine that Node 24 supports. */
@@ -128,13 +117,13 @@ const encodeChunk = Effect.fnUntraced(function* (column: FileColumn, cursor: Cur
   while (cursor.row < end) {
     const page = column.kind === "text" ? textPage(column.texts, cursor, end) : fixedPage(column, cursor, end)
     const body = yield* compress(page.body)
-    const header = pageHeader(page.values, page.body.length, body.length)
+    const header = ParquetMetadata.pageHeader(page.values, page.body.length, body.length)
     parts.push(header, body)
     chunk.nulls += page.nulls
     chunk.uncompressed += header.length + page.body.length
     chunk.compressed += header.length + body.length
   }
-  return { parts, ...chunk } satisfies Chunk
+  return { parts, ...chunk } satisfies EncodedChunk
 })
 
 const fixedPage = (
@@ -225,69 +214,3 @@ const compress = (bytes: Uint8Array): Effect.Effect<Uint8Array, ConnectorError> 
       )
     })
   })
-
-const pageHeader = (values: number, uncompressed: number, compressed: number): Uint8Array =>
-  new ThriftWriter()
-    .element((page) =>
-      page
-        .int32(1, 0) // DATA_PAGE
-        .int32(2, uncompressed)
-        .int32(3, compressed)
-        .struct(5, (data) => data.int32(1, values).int32(2, encodingPlain).int32(3, encodingRle).int32(4, encodingRle))
-    )
-    .take()
-
-const encodeFooter = (
-  columns: ReadonlyArray<FileColumn>,
-  groups: ReadonlyArray<RowGroup>,
-  rows: number
-): Uint8Array =>
-  new ThriftWriter()
-    .element((file) =>
-      file
-        .int32(1, 1)
-        .structs(2, [undefined, ...columns], (element, column) => {
-          if (column === undefined) element.text(4, "segment").int32(5, columns.length)
-          else schemaElement(element, column)
-        })
-        .int64(3, rows)
-        .structs(4, groups, (element, group) => {
-          const bytes = group.chunks.reduce((sum, chunk) => sum + chunk.uncompressed, 0)
-          element
-            .structs(1, group.chunks.map((chunk, index) => ({ chunk, column: columns[index] as FileColumn })), columnChunk)
-            .int64(2, bytes)
-            .int64(3, group.rows)
-        })
-        .text(6, "northstar")
-    )
-    .take()
-
-const schemaElement = (element: ThriftWriter, column: FileColumn): void => {
-  const optional = column.kind === "text" ? 1 : 0
-  element.int32(1, typeOf[column.kind]).int32(3, optional).text(4, column.name)
-  // Both the old converted type and the new logical type, for old and new readers.
-  if (column.kind === "text") element.int32(6, 0).struct(10, (logical) => logical.struct(1, () => {}))
-  if (column.kind === "timestamp") {
-    element.int32(6, 10).struct(10, (logical) =>
-      logical.struct(8, (timestamp) => timestamp.bool(1, true).struct(2, (unit) => unit.struct(2, () => {})))
-    )
-  }
-}
-
-const columnChunk = (
-  element: ThriftWriter,
-  { chunk, column }: { readonly chunk: RowGroup["chunks"][number]; readonly column: FileColumn }
-): void => {
-  element.int64(2, 0).struct(3, (meta) =>
-    meta
-      .int32(1, typeOf[column.kind])
-      .int32s(2, [encodingPlain, encodingRle])
-      .texts(3, [column.name])
-      .int32(4, codecZstd)
-      .int64(5, chunk.values)
-      .int64(6, chunk.uncompressed)
-      .int64(7, chunk.compressed)
-      .int64(9, chunk.offset)
-      .struct(12, (statistics) => statistics.int64(3, chunk.nulls))
-  )
-}

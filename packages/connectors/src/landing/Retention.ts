@@ -80,7 +80,9 @@ export const plan = Effect.fn("Retention.plan")(function* (options: {
     ),
     Stream.runCollect
   )
-  const holds = yield* Effect.forEach(consumers, (consumer) => holdOf(stream, consumer, options.exceptions ?? [], nowMs))
+  const holds = yield* Effect.forEach(consumers, (consumer) =>
+    holdOf(stream, consumer, options.exceptions ?? [], nowMs)
+  )
   return { stream, ...sum(objects), records: due.length, holds: holds.flat() }
 })
 

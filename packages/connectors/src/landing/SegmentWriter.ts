@@ -36,9 +36,13 @@ export const write = Effect.fn("SegmentWriter.write")(function* (
 ): Effect.fn.Return<Contents, BatchError, ObjectStore> {
   const relations: Record<string, Contents["relations"][string]> = {}
   const files = yield* chunks.pipe(
-    Stream.mapAccum(() => new Gatherer(), (gatherer, blocks) => [gatherer, gatherer.add(blocks)] as const, {
-      onHalt: (gatherer) => gatherer.rest()
-    }),
+    Stream.mapAccum(
+      () => new Gatherer(),
+      (gatherer, blocks) => [gatherer, gatherer.add(blocks)] as const,
+      {
+        onHalt: (gatherer) => gatherer.rest()
+      }
+    ),
     Stream.mapEffect(
       (blocks, index) => {
         const merged = concat(blocks)

@@ -24,7 +24,7 @@ export interface Digest {
   readonly rows: number
   /** Sum of the rows' digests, each below 2⁶⁰. */
   readonly checksum: bigint
-  /** WAL position before the read: a commit at or below it is in the digest, unless it waited for a synchronous standby. */
+  /** WAL position before the read: a commit at or below it is in the digest, unless it was not visible yet (a moment after its WAL, longer while it waits for a synchronous standby). */
   readonly lsn: bigint
   /** WAL position after the read: no commit above it is in the digest. */
   readonly lsnThrough: bigint

@@ -45,7 +45,7 @@ export interface Options {
   readonly onPassed: () => void
   /** A transaction has been read whose commit record starts at `commitLsn`. */
   readonly onCommit: (xid: number, commitLsn: bigint) => void
-  /** One of our own messages came back; `lsn` is its record's start. Called between transactions. */
+  /** One of our own messages came back; `lsn` is its record's end. Called between transactions. */
   readonly onMessage: (content: string, lsn: bigint, feed: Feed) => void
 }
 
@@ -166,8 +166,7 @@ export class Feed {
 
   private message(prefix: string, content: string, lsn: bigint): void {
     if (this.transaction !== undefined) return
-    // One past the record's start: it may start where the last commit ended, and batches must grow.
-    this.advance(lsn + 1n)
+    this.advance(lsn)
     if (prefix === messagePrefix && !this.isPassed) this.options.onMessage(content, lsn, this)
   }
 

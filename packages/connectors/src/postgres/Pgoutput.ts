@@ -10,7 +10,7 @@ export interface Events {
   readonly begin: (xid: number, commitLsn: bigint, committedAtUs: bigint) => void
   /** `endLsn`: end of the commit record. */
   readonly commit: (endLsn: bigint) => void
-  /** A logical message; outside transactions `lsn` is its record's start, and all earlier commits have been sent. */
+  /** A logical message; outside transactions `lsn` is its record's end, and all earlier commits have been sent. */
   readonly message: (prefix: string, content: string, lsn: bigint) => void
 }
 

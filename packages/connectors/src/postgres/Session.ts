@@ -2,7 +2,6 @@ import { type Duration, Effect, Option, type Redacted, type Scope } from "effect
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { Range } from "@northstar/core/Position"
 import type { Table } from "@northstar/core/Table"
-import type * as Chunk from "./Chunk.ts"
 import * as Connection from "./Connection.ts"
 import { misconfigured } from "./Failure.ts"
 import type { BatchLimits } from "./Feed.ts"
@@ -11,7 +10,7 @@ import type { PostgresPosition } from "./Position.ts"
 import * as Replication from "./Replication.ts"
 import * as Slot from "./Slot.ts"
 import * as Snapshot from "./Snapshot.ts"
-import { Visibility } from "./Visibility.ts"
+import { inProgress, Visibility } from "./Visibility.ts"
 
 /** What to capture, from where. */
 export interface Options {
@@ -77,7 +76,7 @@ export const start = Effect.fn("Session.start")(function* (
     options.snapshot !== undefined && Snapshot.unfinished(options.snapshot, snapshots).length > 0
       ? options.snapshot
       : undefined
-  const visibility = wantsSnapshot === undefined ? undefined : new Visibility(yield* currentSnapshot(control))
+  const visibility = wantsSnapshot === undefined ? undefined : new Visibility(yield* inProgress(control))
   // Distinguishes this read's messages from those of one before it.
   const session = `${walsender.processId}-${system.flushed}`
   let running: Snapshot.Running | undefined
@@ -154,17 +153,6 @@ const snapshotLane = Effect.fnUntraced(function* (
       return Effect.asVoid(Heartbeat.emit(control, major, JSON.stringify(content)))
     }
   })
-})
-
-/** The transactions in progress now. */
-const currentSnapshot = Effect.fnUntraced(function* (control: Connection.Connection) {
-  const [row] = yield* control.query("select pg_current_snapshot()")
-  const [xmin = "0", xmax = "0", xip = ""] = (row?.[0] ?? "").split(":")
-  return {
-    xmin: BigInt(xmin),
-    xmax: BigInt(xmax),
-    xip: new Set(xip.split(",").filter(Boolean).map(BigInt))
-  } satisfies Chunk.Snapshot
 })
 
 /** The server's own name of a type; of one dropped since, a name that fits none. */

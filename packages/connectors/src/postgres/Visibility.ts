@@ -1,4 +1,6 @@
+import { Effect } from "effect"
 import type { Snapshot } from "./Chunk.ts"
+import type { Connection } from "./Connection.ts"
 
 /**
  * Which streamed commits a chunk of a snapshot has not seen (law S7). A commit reaches WAL, and us, before it is
@@ -10,8 +12,8 @@ export class Visibility {
   /** Transactions in progress when the session started: an earlier session may have streamed their commits. */
   private readonly doubtful: Set<bigint>
 
-  constructor(start: Snapshot) {
-    this.doubtful = new Set(start.xip)
+  constructor(inProgress: ReadonlySet<bigint>) {
+    this.doubtful = new Set(inProgress)
   }
 
   /** A transaction was streamed whose commit record starts at `commitLsn`. */
@@ -37,6 +39,22 @@ export class Visibility {
     return highLsn - 1n
   }
 }
+
+/**
+ * The transactions in progress now. `pg_current_snapshot` lists those below the newest finished one; the others show by
+ * the lock that each holds on its own id until it is visible.
+ */
+export const inProgress = Effect.fnUntraced(function* (connection: Connection) {
+  const [row] = yield* connection.query(
+    `select pg_snapshot_xmax(s), (select string_agg(x::text, ',') from pg_snapshot_xip(s) x),
+       (select string_agg(transactionid::text, ',') from pg_locks where locktype = 'transactionid' and granted)
+     from pg_current_snapshot() s`
+  )
+  const xmax = BigInt(row?.[0] ?? "0")
+  const below = (row?.[1] ?? "").split(",").filter(Boolean).map(BigInt)
+  const locked = (row?.[2] ?? "").split(",").filter(Boolean)
+  return new Set([...below, ...locked.map((xid) => widen(Number(xid), xmax))])
+})
 
 const sees = (snapshot: Snapshot, xid: bigint): boolean => xid < snapshot.xmax && !snapshot.xip.has(xid)
 

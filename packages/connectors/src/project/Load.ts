@@ -64,7 +64,7 @@ const Shape = Schema.Struct({
     guard: Schema.Struct({
       warnBytes: Schema.Finite,
       stopBytes: Schema.Finite,
-      policy: Schema.Literals(["warn", "stop", "release"])
+      policy: Schema.Literals(["warn", "stop"])
     })
   }),
   landing: Schema.Union([

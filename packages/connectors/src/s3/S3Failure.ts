@@ -43,7 +43,10 @@ export const from = (bucket: string, operation: string, cause: unknown): Connect
     )
   }
   if (misconfigured.has(name)) {
-    return error(new Misconfigured({ detail }), "Create the bucket, or correct its name, region and endpoint in the configuration")
+    return error(
+      new Misconfigured({ detail }),
+      "Create the bucket, or correct its name, region and endpoint in the configuration"
+    )
   }
   if (unauthorized.has(name) || statusOf(cause) === 401 || statusOf(cause) === 403) {
     return error(
@@ -57,7 +60,10 @@ export const from = (bucket: string, operation: string, cause: unknown): Connect
   if (name === "ENOSPC" || name === "EDQUOT") {
     return error(new StorageFull({ cause }), "Free space on the spool folder's disk and run again; nothing was lost")
   }
-  return error(new Unavailable({ cause }), "Check that the bucket's endpoint can be reached and run again; nothing was lost")
+  return error(
+    new Unavailable({ cause }),
+    "Check that the bucket's endpoint can be reached and run again; nothing was lost"
+  )
 }
 
 const absent = new Set(["NoSuchKey", "NotFound"])
@@ -78,7 +84,13 @@ const unauthorized = new Set([
   "RequestTimeTooSkewed",
   "CredentialsProviderError"
 ])
-const slowDown = new Set(["SlowDown", "TooManyRequests", "TooManyRequestsException", "ThrottlingException", "Throttling"])
+const slowDown = new Set([
+  "SlowDown",
+  "TooManyRequests",
+  "TooManyRequestsException",
+  "ThrottlingException",
+  "Throttling"
+])
 
 /** The error's own name or code; never its message, which may hold parts of a request. */
 const nameOf = (cause: unknown): string => {

@@ -32,7 +32,7 @@ const atBothDoors = (
   }
 }
 
-const failure = <A>(effect: Effect.Effect<A, ConnectorError>) => Effect.flip(effect)
+const failure = <A, R>(effect: Effect.Effect<A, ConnectorError, R>) => Effect.orDie(Effect.flip(effect))
 
 describe("values", () => {
   const cases: ReadonlyArray<readonly [type: string, given: SqlValue, expected: SqlValue]> = [
@@ -157,9 +157,9 @@ describe("transaction", () => {
       yield* session.execute("CREATE TABLE t (n INTEGER)")
       yield* session.execute("INSERT INTO t VALUES (0)")
       const increment = (self: Session) => self.execute("UPDATE t SET n = n + 1")
-      const error = yield* session
-        .transaction(Effect.andThen(increment(session), another.transaction(increment(another))))
-        .pipe(Effect.flip)
+      const error = yield* failure(
+        session.transaction(Effect.andThen(increment(session), another.transaction(increment(another))))
+      )
       expect([error.reason._tag, error.isRetryable]).toStrictEqual(["Unavailable", true])
       expect(error.detail).toContain("transaction conflict")
       yield* session.transaction(increment(session))
@@ -189,7 +189,7 @@ describe("file", () => {
     Effect.gen(function* () {
       const file = join(yield* folder, "warehouse.duckdb")
       writeFileSync(file, "order_id,amount\n".repeat(2000))
-      const other = yield* Effect.flip(Effect.scoped(warehouse(file)))
+      const other = yield* failure(Effect.scoped(warehouse(file)))
       expect([other.reason._tag, other.action.length > 20]).toStrictEqual(["InvalidData", true])
 
       const cut = join(yield* folder, "warehouse.duckdb")
@@ -200,7 +200,7 @@ describe("file", () => {
         })
       )
       truncateSync(cut, 20_000)
-      const error = yield* Effect.flip(
+      const error = yield* failure(
         Effect.scoped(
           Effect.gen(function* () {
             const session = yield* (yield* warehouse(cut)).session
@@ -214,7 +214,7 @@ describe("file", () => {
 
   it.live("a missing folder is Misconfigured", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(Effect.scoped(warehouse(join(yield* folder, "absent", "warehouse.duckdb"))))
+      const error = yield* failure(Effect.scoped(warehouse(join(yield* folder, "absent", "warehouse.duckdb"))))
       expect(error.reason._tag).toBe("Misconfigured")
     })
   )
@@ -223,7 +223,7 @@ describe("file", () => {
     Effect.gen(function* () {
       const { owner } = yield* doors
       const session = yield* owner.session
-      const error = yield* Effect.flip(
+      const error = yield* failure(
         session.execute("COPY (SELECT range FROM range(1000000)) TO '/dev/full' (FORMAT csv)")
       )
       expect(error.reason._tag).toBe("StorageFull")

@@ -16,7 +16,10 @@ export interface TestRow {
 /** A relation with text columns; the first is the key. */
 export const relation = (table: string, names: ReadonlyArray<string>): Relation => {
   const columns: ReadonlyArray<RelationColumn> = names.map((name, index) => ({ name, type: "text", key: index === 0 }))
-  const fingerprint = createHash("sha256").update(JSON.stringify([table, columns])).digest("hex").slice(0, 16)
+  const fingerprint = createHash("sha256")
+    .update(JSON.stringify([table, columns]))
+    .digest("hex")
+    .slice(0, 16)
   return { table, columns, fingerprint }
 }
 

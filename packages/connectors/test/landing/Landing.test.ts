@@ -43,7 +43,10 @@ layer(Layer.merge(folderLayer, DuckDb.layer))("landing on a folder", (it) => {
       const stream = yield* freshStream
       const writer = yield* open(stream)
       const shape = relation("public.big", ["id", "text"])
-      const piece = block(shape, Array.from({ length: 1_000 }, (_, n) => ({ values: [String(n), "x".repeat(20)] })))
+      const piece = block(
+        shape,
+        Array.from({ length: 1_000 }, (_, n) => ({ values: [String(n), "x".repeat(20)] }))
+      )
       const stored = yield* Ref.make(0)
       const chunks = Stream.fromIterable(Array.from({ length: 220 }, (_, n) => n)).pipe(
         Stream.mapEffect((n) =>
@@ -58,30 +61,35 @@ layer(Layer.merge(folderLayer, DuckDb.layer))("landing on a folder", (it) => {
       const services = yield* Effect.context<ObjectStore>()
       const big = { ...batch(1), chunks: Stream.provideContext(chunks, services) }
       assert.strictEqual((yield* writer.commit(big)).rows, 220_000)
-      assert.deepStrictEqual((yield* newest(stream)).files.map(({ rows }) => rows), [50_000, 50_000, 50_000, 50_000, 20_000])
+      assert.deepStrictEqual(
+        (yield* newest(stream)).files.map(({ rows }) => rows),
+        [50_000, 50_000, 50_000, 50_000, 20_000]
+      )
       assert.isAtLeast(yield* Ref.get(stored), 2)
     })
   )
 
-  it.effect("P0 durable order: segments are durable before the record is named, and the record before the commit ends", () =>
-    Effect.gen(function* () {
-      const injector = yield* FaultInjector.make
-      const writer = yield* open(yield* freshStream)
-      yield* injector.arm()
-      yield* injector.provide(writer.commit(batch(1, ordersBlock("1"))))
-      assert.deepStrictEqual(yield* injector.trace, [
-        "landing.segment.encoded",
-        "folder.temporary.synced",
-        "folder.object.named",
-        "folder.object.synced",
-        "landing.segment.stored",
-        "landing.record.ready",
-        "folder.temporary.synced",
-        "folder.object.named",
-        "folder.object.synced",
-        "landing.record.created"
-      ])
-    })
+  it.effect(
+    "P0 durable order: segments are durable before the record is named, and the record before the commit ends",
+    () =>
+      Effect.gen(function* () {
+        const injector = yield* FaultInjector.make
+        const writer = yield* open(yield* freshStream)
+        yield* injector.arm()
+        yield* injector.provide(writer.commit(batch(1, ordersBlock("1"))))
+        assert.deepStrictEqual(yield* injector.trace, [
+          "landing.segment.encoded",
+          "folder.temporary.synced",
+          "folder.object.named",
+          "folder.object.synced",
+          "landing.segment.stored",
+          "landing.record.ready",
+          "folder.temporary.synced",
+          "folder.object.named",
+          "folder.object.synced",
+          "landing.record.created"
+        ])
+      })
   )
 })
 
@@ -102,9 +110,13 @@ it.effect("retention removes what is older than 90 days and no consumer needs, o
     assert.deepStrictEqual((yield* Retention.plan({ stream, consumers: [consumer(0n)] })).keys, [])
 
     const hold = Effect.fnUntraced(function* (sequence: bigint, exceptions: ReadonlyArray<Retention.Exception> = []) {
-      return (yield* Retention.plan({ stream, consumers: [consumer(sequence)], exceptions })).holds.map(({ state }) => state)
+      return (yield* Retention.plan({ stream, consumers: [consumer(sequence)], exceptions })).holds.map(
+        ({ state }) => state
+      )
     })
-    const until = (days: number) => [{ consumer: "load", reason: "audit", expiresAtMs: Duration.toMillis(Duration.days(days)) }]
+    const until = (days: number) => [
+      { consumer: "load", reason: "audit", expiresAtMs: Duration.toMillis(Duration.days(days)) }
+    ]
     assert.deepStrictEqual(yield* hold(100n), [])
     assert.deepStrictEqual(yield* hold(60n), [])
     assert.deepStrictEqual(yield* hold(20n), ["warning"])
@@ -136,10 +148,9 @@ it.effect("a reader sees within the poll interval what another process commits",
       yield* fill(stream, 1)
       const record = yield* newest(stream)
       const reader = yield* LandingLog.source({ stream, pollInterval: "5 seconds" }).open
-      const reading = yield* reader.read({ after: Option.some(1n), through: Option.some(2n) }).pipe(
-        Stream.runCollect,
-        Effect.forkChild
-      )
+      const reading = yield* reader
+        .read({ after: Option.some(1n), through: Option.some(2n) })
+        .pipe(Stream.runCollect, Effect.forkChild)
       const next = { ...record, sequence: "2".padStart(20, "0"), after: record.through, files: [], relations: {} }
       const store = yield* ObjectStore
       yield* store.create(CommitLog.recordKey(stream, 2n), new TextEncoder().encode(JSON.stringify(next)))

@@ -25,7 +25,10 @@ export const freshStream = Effect.sync(() => `shop-${randomUUID()}`)
 
 /** One block of orders. */
 export const ordersBlock = (...ids: ReadonlyArray<string>): Block =>
-  block(orders, ids.map((id) => ({ values: [id, null] })))
+  block(
+    orders,
+    ids.map((id) => ({ values: [id, null] }))
+  )
 
 /** A batch of the n-th step. */
 export const batch = (n: number, ...blocks: ReadonlyArray<Block>) =>
@@ -82,13 +85,26 @@ const storeLaws = (it: It): void => {
     Effect.gen(function* () {
       const store = yield* ObjectStore
       const stream = yield* freshStream
-      const names = ["a.b", "a/x", "a/y/z", "a-b", "b", ...Array.from({ length: 1_010 }, (_, n) => `many/${String(n).padStart(4, "0")}`)]
+      const names = [
+        "a.b",
+        "a/x",
+        "a/y/z",
+        "a-b",
+        "b",
+        ...Array.from({ length: 1_010 }, (_, n) => `many/${String(n).padStart(4, "0")}`)
+      ]
       yield* Effect.forEach(names, (part) => store.put(`${stream}/${part}`, bytes(part)), { concurrency: 16 })
       const sorted = names.map((part) => `${stream}/${part}`).toSorted()
       assert.deepStrictEqual(yield* keys(`${stream}/`), sorted)
-      assert.deepStrictEqual(yield* keys(`${stream}/a`), sorted.filter((path) => path.startsWith(`${stream}/a`)))
+      assert.deepStrictEqual(
+        yield* keys(`${stream}/a`),
+        sorted.filter((path) => path.startsWith(`${stream}/a`))
+      )
       for (const after of ["a", "a/x", "a/y", "a/y/z", "many/0999", "z"].map((part) => `${stream}/${part}`)) {
-        assert.deepStrictEqual(yield* keys(`${stream}/`, after), sorted.filter((path) => path > after))
+        assert.deepStrictEqual(
+          yield* keys(`${stream}/`, after),
+          sorted.filter((path) => path > after)
+        )
       }
     })
   )
@@ -122,9 +138,15 @@ const storeLaws = (it: It): void => {
 
 const text = Arbitrary.schema(Schema.Literals(["", "a", "é", "🛒", "null"]))
 const blocks: Arbitrary.Arbitrary<ReadonlyArray<Block>> = Arbitrary.array(
-  Arbitrary.all({ isOrder: Arbitrary.schema(Schema.Boolean), texts: Arbitrary.array(text, { minLength: 1, maxLength: 4 }) }).pipe(
+  Arbitrary.all({
+    isOrder: Arbitrary.schema(Schema.Boolean),
+    texts: Arbitrary.array(text, { minLength: 1, maxLength: 4 })
+  }).pipe(
     Arbitrary.map(({ isOrder, texts }) =>
-      block(isOrder ? orders : lines, texts.map((value) => ({ values: [value, null, value] })))
+      block(
+        isOrder ? orders : lines,
+        texts.map((value) => ({ values: [value, null, value] }))
+      )
     )
   ),
   { maxLength: 4 }
@@ -139,7 +161,10 @@ const sinkLaws = (it: It, name: string, runs: number): void => {
     make: Effect.gen(function* () {
       const services = yield* Effect.context<ObjectStore | DuckDb>()
       const stream = yield* freshStream
-      return { open: Effect.provideContext(open(stream), services), contents: Effect.provideContext(contents(stream), services) }
+      return {
+        open: Effect.provideContext(open(stream), services),
+        contents: Effect.provideContext(contents(stream), services)
+      }
     }),
     runs
   })
@@ -181,11 +206,25 @@ const logLaws = (it: It): void => {
       const stream = yield* freshStream
       const sink = LandingLog.sink({ stream, revision: 7, epochOf: (through) => Number(through) + 2 })
       const writer = yield* sink.open(key, position)
-      const receipt = yield* writer.commit(batch(1, ordersBlock("1", "2"), block(lines, [{ values: ["1", "1", "A"] }]), ordersBlock("3")))
+      const receipt = yield* writer.commit(
+        batch(1, ordersBlock("1", "2"), block(lines, [{ values: ["1", "1", "A"] }]), ordersBlock("3"))
+      )
       assert.deepStrictEqual(receipt, { through: 1n, rows: 4, replayed: false })
       const record = yield* newest(stream)
-      assert.deepInclude(record, { after: null, through: "00000000000000000001", epoch: 3, revision: 7, committedAtMs: 1_000 })
-      assert.deepStrictEqual(record.files.map(({ table, rows }) => [table, rows]), [["public.orders", 3], ["public.order lines", 1]])
+      assert.deepInclude(record, {
+        after: null,
+        through: "00000000000000000001",
+        epoch: 3,
+        revision: 7,
+        committedAtMs: 1_000
+      })
+      assert.deepStrictEqual(
+        record.files.map(({ table, rows }) => [table, rows]),
+        [
+          ["public.orders", 3],
+          ["public.order lines", 1]
+        ]
+      )
       assert.deepStrictEqual(yield* contents(stream), [
         "public.order lines 1|1|0|1970-01-01 00:00:00+00|null|null|1|1|A",
         "public.orders 1|1|0|1970-01-01 00:00:00+00|null|null|1|null",
@@ -227,8 +266,9 @@ const logLaws = (it: It): void => {
         ...store,
         create: (path, content) =>
           Effect.flatMap(store.create(path, content), (outcome) =>
-            Effect.flatMap(Ref.getAndUpdate(answers, (n) => n + 1), (n) =>
-              n === 0 ? Effect.fail(lost) : Effect.succeed(outcome)
+            Effect.flatMap(
+              Ref.getAndUpdate(answers, (n) => n + 1),
+              (n) => (n === 0 ? Effect.fail(lost) : Effect.succeed(outcome))
             )
           )
       })
@@ -261,7 +301,11 @@ const logLaws = (it: It): void => {
       if (file === undefined) return yield* Effect.die("no segment")
       const good = yield* store.get(file.path)
       const flipped = Uint8Array.from(good, (byte, index) => (index === 9 ? byte ^ 1 : byte))
-      const damage = [store.put(file.path, flipped), store.put(file.path, good.subarray(0, -1)), store.remove(file.path)]
+      const damage = [
+        store.put(file.path, flipped),
+        store.put(file.path, good.subarray(0, -1)),
+        store.remove(file.path)
+      ]
       yield* Effect.scoped(store.local(file))
       for (const destroy of damage) {
         yield* destroy
@@ -308,17 +352,19 @@ const logLaws = (it: It): void => {
     })
   )
 
-  it.effect("S6 incarnation: a reader beyond the log's end, or before its beginning, is told that history is lost", () =>
-    Effect.gen(function* () {
-      const store = yield* ObjectStore
-      const stream = yield* freshStream
-      yield* fill(stream, 3)
-      assert.strictEqual((yield* Effect.flip(readAll(stream, 4n, 5n))).reason._tag, "HistoryLost")
-      yield* store.remove(CommitLog.recordKey(stream, 1n))
-      yield* store.remove(CommitLog.recordKey(stream, 2n))
-      assert.strictEqual((yield* Effect.flip(readAll(stream, 0n, 3n))).reason._tag, "HistoryLost")
-      assert.strictEqual((yield* readAll(stream, 2n, 3n)).length, 1)
-    })
+  it.effect(
+    "S6 incarnation: a reader beyond the log's end, or before its beginning, is told that history is lost",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* ObjectStore
+        const stream = yield* freshStream
+        yield* fill(stream, 3)
+        assert.strictEqual((yield* Effect.flip(readAll(stream, 4n, 5n))).reason._tag, "HistoryLost")
+        yield* store.remove(CommitLog.recordKey(stream, 1n))
+        yield* store.remove(CommitLog.recordKey(stream, 2n))
+        assert.strictEqual((yield* Effect.flip(readAll(stream, 0n, 3n))).reason._tag, "HistoryLost")
+        assert.strictEqual((yield* readAll(stream, 2n, 3n)).length, 1)
+      })
   )
 }
 

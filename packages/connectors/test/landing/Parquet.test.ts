@@ -59,7 +59,9 @@ it.effect("a segment has the system columns and then the relation's as text", ()
   })
 )
 
-const Text = Schema.NullOr(Schema.Union([Schema.String, Schema.Literals(["", "0", "é", "🛒👩‍👩‍👧", "\u0001\n\t\"'", "x".repeat(5000)])]))
+const Text = Schema.NullOr(
+  Schema.Union([Schema.String, Schema.Literals(["", "0", "é", "🛒👩‍👩‍👧", "\u0001\n\t\"'", "x".repeat(5000)])])
+)
 const Row = Schema.Struct({
   op: Schema.Literals([1, 2, 3]),
   position: Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n })),
@@ -106,7 +108,11 @@ const big = (_: string, value: unknown) => (typeof value === "bigint" ? String(v
 
 it.effect("a column named like one of the segment's own is refused with what to do", () =>
   Effect.gen(function* () {
-    for (const names of [["id", "_op"], ["id", "_Position"], ["id", "Note", "note"]]) {
+    for (const names of [
+      ["id", "_op"],
+      ["id", "_Position"],
+      ["id", "Note", "note"]
+    ]) {
       const error = yield* Effect.flip(Parquet.encode(block(relation("public.t", names), [{ values: ["1"] }])))
       assert.strictEqual(error.reason._tag, "Misconfigured")
       assert.include(error.message, "Rename the column")

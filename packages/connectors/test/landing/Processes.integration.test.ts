@@ -11,11 +11,9 @@ import { temporaryFolder } from "./Stores.ts"
 
 /** Runs a TypeScript file of this folder as a process of its own. */
 const start = (file: string, ...args: ReadonlyArray<string>): ChildProcess =>
-  spawn(
-    process.execPath,
-    ["--conditions=northstar-source", fileURLToPath(new URL(file, import.meta.url)), ...args],
-    { stdio: ["ignore", "pipe", "inherit"] }
-  )
+  spawn(process.execPath, ["--conditions=northstar-source", fileURLToPath(new URL(file, import.meta.url)), ...args], {
+    stdio: ["ignore", "pipe", "inherit"]
+  })
 
 /** The lines that a process prints until it ends. */
 const lines = (child: ChildProcess) =>
@@ -30,8 +28,14 @@ it.live("of racing processes exactly one creates an object", () =>
     const folder = yield* temporaryFolder
     const racers = Array.from({ length: 3 }, () => start("racer.ts", folder, "60"))
     const wins = yield* Effect.forEach(racers, lines, { concurrency: "unbounded" })
-    const numbers = wins.flat().map(Number).toSorted((left, right) => left - right)
-    assert.deepStrictEqual(numbers, Array.from({ length: 60 }, (_, n) => n))
+    const numbers = wins
+      .flat()
+      .map(Number)
+      .toSorted((left, right) => left - right)
+    assert.deepStrictEqual(
+      numbers,
+      Array.from({ length: 60 }, (_, n) => n)
+    )
   })
 )
 
@@ -66,7 +70,12 @@ it.live.skipIf(!isAvailable)("the local S3 server dies with its process, SIGKILL
     })
     assert.strictEqual((yield* Effect.promise(() => fetch(endpoint))).status, 200)
     child.kill("SIGKILL")
-    const isGone = Effect.promise(() => fetch(endpoint).then(() => false, () => true))
+    const isGone = Effect.promise(() =>
+      fetch(endpoint).then(
+        () => false,
+        () => true
+      )
+    )
     yield* Effect.repeat(Effect.delay(isGone, "50 millis"), { until: (gone) => gone, times: 100 })
     assert.isTrue(yield* isGone)
   })

@@ -7,13 +7,17 @@ import { suite } from "./LandingSuite.ts"
 import { bucket, DuckDb } from "./Stores.ts"
 
 const isAvailable = await Effect.runPromise(CephRgw.available)
-const isRequired = await Effect.runPromise(Config.String("NORTHSTAR_REQUIRE_S3").pipe(Config.option, Effect.map(Option.contains("1"))))
-const reason = "Ceph's radosgw, ceph-mon and ceph-osd are not installed (Debian: apt-get install radosgw ceph-mon ceph-osd)"
+const isRequired = await Effect.runPromise(
+  Config.String("NORTHSTAR_REQUIRE_S3").pipe(Config.option, Effect.map(Option.contains("1")))
+)
+const reason =
+  "Ceph's radosgw, ceph-mon and ceph-osd are not installed (Debian: apt-get install radosgw ceph-mon ceph-osd)"
 
 it("the landing log on S3 is tested where Ceph is installed, and everywhere in CI", ({ skip }) => {
   if (isAvailable) return
   assert.isFalse(isRequired, reason)
-  skip(`skipped: ${reason}`)
+  console.warn(`the landing log on S3 is not tested: ${reason}`)
+  skip()
 })
 
 if (isAvailable) {
@@ -37,8 +41,14 @@ if (isAvailable) {
         const secretAccessKey = Redacted.make("wrong")
         assert.strictEqual(yield* tagOf(good), "InvalidData")
         assert.strictEqual(yield* tagOf({ ...good, bucket: "absent" }), "Misconfigured")
-        assert.strictEqual(yield* tagOf({ ...good, credentials: { ...good.credentials, secretAccessKey } }), "Unauthorized")
-        assert.strictEqual(yield* tagOf({ ...good, credentials: { accessKeyId: "nobody", secretAccessKey } }), "Unauthorized")
+        assert.strictEqual(
+          yield* tagOf({ ...good, credentials: { ...good.credentials, secretAccessKey } }),
+          "Unauthorized"
+        )
+        assert.strictEqual(
+          yield* tagOf({ ...good, credentials: { accessKeyId: "nobody", secretAccessKey } }),
+          "Unauthorized"
+        )
         assert.strictEqual(yield* tagOf({ ...good, endpoint: "http://127.0.0.1:9" }), "Unavailable")
       })
     )

@@ -62,9 +62,7 @@ export const contents = (stream: string) =>
 
 /** Keys of all objects that start with `prefix`. */
 export const keys = (prefix: string, after?: string) =>
-  Effect.flatMap(ObjectStore, (store) =>
-    Stream.runCollect(Stream.map(store.list(prefix, after), ({ key }) => key))
-  )
+  Effect.flatMap(ObjectStore, (store) => Stream.runCollect(Stream.map(store.list(prefix, after), ({ key }) => key)))
 
 /** The log's newest record; there must be one. */
 export const newest = (stream: string) => Effect.map(LandingLog.tail(stream), Option.getOrThrow)
