@@ -40,8 +40,8 @@ export abstract class NorthstarCommand extends Command {
   protected readonly progress = Progress.make(process.stderr, this.jsonEnabled())
 
   /** Runs an effect to its end, prints its result with `render` and gives it in the form that `--json` prints. */
-  protected async present<A, I>(
-    output: Schema.Codec<A, I>,
+  protected async present<T, I, A extends T>(
+    output: Schema.Codec<T, I>,
     effect: Effect.Effect<A, unknown>,
     render: (value: A) => string
   ): Promise<I> {
@@ -69,7 +69,13 @@ export abstract class NorthstarCommand extends Command {
 
   /** An interrupted effect finishes or abandons its batch; a second signal ends the process at once. */
   private async execute<A>(effect: Effect.Effect<A, unknown>): Promise<A> {
-    const fiber = Effect.runFork(effect.pipe(Effect.ensuring(this.progress.end), Effect.provide(this.logging())))
+    const fiber = Effect.runFork(
+      effect.pipe(
+        Effect.ensuring(this.progress.end),
+        Effect.provide(this.logger()),
+        Effect.provideService(References.MinimumLogLevel, this.argv.includes("--debug") ? "Debug" : "Info")
+      )
+    )
     let stoppedBy: ExitName | undefined
     const stop = (signal: keyof typeof signals) => {
       if (stoppedBy !== undefined) process.exit(codeOf(stoppedBy))
@@ -87,15 +93,12 @@ export abstract class NorthstarCommand extends Command {
   }
 
   /** The log goes to the error stream, a line an entry. */
-  private logging() {
-    const minimum = this.argv.includes("--debug") ? "Debug" : "Info"
+  private logger() {
     const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
       const words = Array.isArray(message) ? message.map(String).join(" ") : String(message)
       this.progress.note(`${labels[logLevel] ?? ""}${words}`)
     })
-    return Logger.layer([logger]).pipe((layer) =>
-      Effect.provideService(Effect.void, References.MinimumLogLevel, minimum) === undefined ? layer : layer
-    )
+    return Logger.layer([logger])
   }
 }
 

@@ -1,6 +1,6 @@
 import { Option, Stream } from "effect"
 import type { ConnectorError } from "./ConnectorError.ts"
-import type { ExpectationFailed } from "./Expectation.ts"
+import type { ExpectationFailed } from "./ExpectationFailed.ts"
 import type { LedgerError } from "./RunLedger.ts"
 
 /** What can interrupt a batch while its chunks are pulled; the sink then commits nothing. */

@@ -1,23 +1,9 @@
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { mapChunks } from "./Batch.ts"
 import type { Version } from "./Change.ts"
+import { ExpectationFailed } from "./ExpectationFailed.ts"
 import { Run, type LedgerError } from "./RunLedger.ts"
 import type { Stage } from "./Stage.ts"
-
-/** A batch broke an expectation of severity `"fail"`; it did not reach the sink. `examples` say where, never what. */
-export class ExpectationFailed extends Schema.TaggedError<ExpectationFailed>()("ExpectationFailed", {
-  expectation: Schema.String,
-  failed: Schema.Int,
-  examples: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    const where = this.examples.length === 0 ? "" : ` (first at ${this.examples.join(", ")})`
-    return (
-      `expectation ${this.expectation}: ${this.failed} rows break it${where}. The batch was not published: ` +
-      "correct the source or the expectation, then run again"
-    )
-  }
-}
 
 /** Where a broken row stands, never what it holds. */
 export interface Example {
@@ -132,7 +118,17 @@ export const enforce =
               })
             )
           ),
-          Stream.concat(Stream.unwrap(Effect.as(Effect.andThen(record, Effect.suspend(() => judge(true))), Stream.empty)))
+          Stream.concat(
+            Stream.unwrap(
+              Effect.as(
+                Effect.andThen(
+                  record,
+                  Effect.suspend(() => judge(true))
+                ),
+                Stream.empty
+              )
+            )
+          )
         )
       })
     )

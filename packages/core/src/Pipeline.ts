@@ -82,9 +82,12 @@ const drain = Effect.fnUntraced(function* <A, P, B, R>(
   const head = options.untilCaughtUp === true && Option.isNone(through) ? yield* reader.head : through
   const nothing =
     (options.untilCaughtUp === true && Option.isNone(head)) ||
-    (Option.isSome(head) && Option.isSome(writer.watermark) && source.position.order(head.value, writer.watermark.value) <= 0)
+    (Option.isSome(head) &&
+      Option.isSome(writer.watermark) &&
+      source.position.order(head.value, writer.watermark.value) <= 0)
   if (nothing) return
-  const from = Option.isNone(writer.watermark) && options.from !== undefined ? Option.some(options.from) : Option.none<P>()
+  const from =
+    Option.isNone(writer.watermark) && options.from !== undefined ? Option.some(options.from) : Option.none<P>()
   yield* reader.read({ after: Option.orElse(writer.watermark, () => from), through: head }).pipe(
     Stream.map((batch) => (isFirst(source.position, from, batch) ? { ...batch, after: Option.none() } : batch)),
     stage,

@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
 import { type Batch, mapChunks } from "./Batch.ts"
-import type { ExpectationFailed } from "./Expectation.ts"
+import type { ExpectationFailed } from "./ExpectationFailed.ts"
 import type { LedgerError } from "./RunLedger.ts"
 
 /**

@@ -26,9 +26,8 @@ export interface Table<out C extends Columns = Columns> {
 }
 
 /** The type of a table's row. */
-export type Row<T> = T extends Table<infer C>
-  ? { readonly [K in keyof C]: C[K] extends Column<infer V> ? V : never }
-  : never
+export type Row<T> =
+  T extends Table<infer C> ? { readonly [K in keyof C]: C[K] extends Column<infer V> ? V : never } : never
 
 /** Describes a table. Key, business key and event name columns of it; anything else does not compile. */
 export const make = <const C extends Columns>(
@@ -49,8 +48,7 @@ export const make = <const C extends Columns>(
   columns: options.columns,
   key: options.key,
   businessKey: options.businessKey ?? [],
-  event:
-    options.event === undefined ? undefined : { column: options.event.column, zone: options.event.zone ?? "UTC" },
+  event: options.event === undefined ? undefined : { column: options.event.column, zone: options.event.zone ?? "UTC" },
   money: options.money ?? [],
   checks: options.checks ?? [],
   newColumns:
@@ -58,7 +56,9 @@ export const make = <const C extends Columns>(
 })
 
 /** Decodes a row of source texts, column by column. */
-export const schema = <C extends Columns>(table: Table<C>): Schema.Codec<Row<Table<C>>, Record<string, string | null>> =>
+export const schema = <C extends Columns>(
+  table: Table<C>
+): Schema.Codec<Row<Table<C>>, Record<string, string | null>> =>
   // Sound: the struct's fields are exactly the table's columns, whose schemas carry the row's value types.
   Schema.Struct(
     Object.fromEntries(Object.entries(table.columns).map(([name, column]) => [name, column.schema]))

@@ -25,8 +25,8 @@ export interface Result {
 
 /**
  * One connection to the database, in this process or through its owner. Statements run one at a time, and `rowsMax`
- * asks for rows: a result beyond it fails with `InvalidData` and aborts the open transaction. Interrupting a statement
- * cancels it and returns when it has ended.
+ * asks for rows: a result beyond it fails with `InvalidData`. Interrupting a statement cancels it and returns when it
+ * has ended.
  */
 export interface Connection {
   readonly run: (
@@ -142,7 +142,6 @@ const statement = (
       const work = rowsMax === undefined ? change(live, sql, parameters) : read(live, sql, parameters, rowsMax)
       const settle = (outcome: Effect.Effect<Result, ConnectorError>) => {
         live.running = undefined
-        // An interrupted stream ends early without an error, so nothing that a closed connection gave is whole.
         resume(live.closed ? gone : outcome)
       }
       live.running = work.then(
@@ -188,36 +187,34 @@ const change = async (live: Live, sql: string, parameters: ReadonlyArray<SqlValu
   return { changed: result.rowsChanged, columns: [], rows: [] }
 }
 
-/** The rows as a stream, so that a result beyond the limit never gathers in memory; `undefined` beyond `rowsMax`. */
+/**
+ * The rows; `undefined` if there are more than `rowsMax`. The limit is part of the statement, so that a result beyond it
+ * never gathers in memory. Not a stream: the driver ends one that fails half-way as if it were complete (1.5.6), and
+ * one that is left open keeps the file locked.
+ */
 const read = async (
   live: Live,
   sql: string,
   parameters: ReadonlyArray<SqlValue>,
   rowsMax: number
 ): Promise<Result | undefined> => {
-  const result = await live.connection.stream(sql, [...parameters], parameters.map(typeOf))
-  const rows: Array<ReadonlyArray<SqlValue>> = []
-  for (;;) {
-    const chunk = await result.fetchChunk()
-    if (chunk === null || chunk.rowCount === 0) break
-    if (rows.length + chunk.rowCount > rowsMax) {
-      await abandon(live.connection, result)
-      return undefined
-    }
-    for (const row of chunk.getRows()) rows.push(row.map(fromValue))
-  }
-  return { changed: 0, columns: result.deduplicatedColumnNames(), rows }
-}
-
-/** Ends a stream: one that is left open keeps the file locked after everything else is closed. */
-const abandon = async (
-  connection: DuckDBConnection,
-  result: { fetchChunk(): Promise<{ rowCount: number } | null> }
-) => {
-  connection.interrupt()
-  for (;;) {
-    const chunk = await result.fetchChunk().catch(() => null)
-    if (chunk === null || chunk.rowCount === 0) return
+  const { connection } = live
+  const limited = `SELECT * FROM (\n${sql.replace(/;\s*$/, "")}\n) LIMIT ${rowsMax + 1}`
+  // What cannot stand in FROM (EXPLAIN, PRAGMA, INSERT ... RETURNING) has a small result or changes rows: it runs as it is.
+  const limits = await connection.prepare(limited).then(
+    (prepared) => {
+      prepared.destroySync()
+      return true
+    },
+    () => false
+  )
+  const result = await connection.run(limits ? limited : sql, [...parameters], parameters.map(typeOf))
+  if (result.rowCount > rowsMax) return undefined
+  const rows = await result.getRows()
+  return {
+    changed: 0,
+    columns: result.deduplicatedColumnNames(),
+    rows: rows.map((row) => row.map(fromValue))
   }
 }
 

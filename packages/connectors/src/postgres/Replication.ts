@@ -30,7 +30,7 @@ export interface Options {
 
 /** Items ready ahead of the consumer; the socket is paused when there are as many. */
 const readyMax = 2
-const statusEveryMs = 5000
+const statusEveryMs = 1000
 /** While a bounded read waits, how often the server is asked how far it has come. */
 const askEveryMs = 100
 /** The server answers each status within moments; a silence this long is a dead connection. */

@@ -66,7 +66,8 @@ const planned = Effect.fn("Backfill.plan")(function* (project: Project, range: L
   if (Option.isNone(newest)) return yield* refuse("the landing log is empty", "Run northstar ingest first")
   const head = BigInt(newest.value.sequence)
   const after = range.sinceMs === undefined ? parse(range.after ?? "0") : yield* firstAt(project, head, range.sinceMs)
-  const until = range.untilMs === undefined ? parse(range.through ?? String(head)) : yield* firstAt(project, head, range.untilMs)
+  const until =
+    range.untilMs === undefined ? parse(range.through ?? String(head)) : yield* firstAt(project, head, range.untilMs)
   if (after === undefined || until === undefined) {
     return yield* refuse("a position is not a sequence number", "Give sequences as northstar status shows them")
   }

@@ -12,7 +12,11 @@ export interface Contents {
 }
 
 /** The text of a `northstar.config.ts`: formatted, type-correct, and without the source's URL. */
-export const render = ({ left, project, urlVariable }: Contents): string => `import * as Column from "@northstar/core/Column"
+export const render = ({
+  left,
+  project,
+  urlVariable
+}: Contents): string => `import * as Column from "@northstar/core/Column"
 import * as Table from "@northstar/core/Table"
 import * as Project from "@northstar/connectors/project/Project"
 
@@ -74,4 +78,6 @@ const list = (names: ReadonlyArray<string>): string => {
 
 /** Escaped as JSON: control characters, quotes and backslashes cannot end the literal. Fewer escapes where it holds only `"`. */
 const text = (value: string): string =>
-  value.includes('"') && !value.includes("'") ? `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"')}'` : JSON.stringify(value)
+  value.includes('"') && !value.includes("'")
+    ? `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"')}'`
+    : JSON.stringify(value)

@@ -10,10 +10,10 @@ import type { Project } from "./Project.ts"
 import * as Services from "./Services.ts"
 import * as SourceChecks from "./SourceChecks.ts"
 
-/** One thing that was looked at. `skip`: an earlier failure keeps it from being looked at. */
+/** One thing that was looked at. */
 export interface Finding {
   readonly name: string
-  readonly status: "ok" | "warn" | "fail" | "skip"
+  readonly status: "ok" | "warn" | "fail"
   readonly detail: string
   /** What to do about it; empty when nothing is to be done. */
   readonly action: string

@@ -52,7 +52,10 @@ const program = Effect.fn("Ingest.ingest")(function* (project: Project, options:
   const loading = (untilCaughtUp: boolean) =>
     Pipeline.run(load(project, loadKey(project)), { program: "ingest", untilCaughtUp, onCommit: onLoad })
   const loadFiber = yield* Effect.forkChild(loading(false))
-  const captured = yield* Effect.raceFirst(capturing, Effect.flatMap(Fiber.join(loadFiber), () => Effect.never))
+  const captured = yield* Effect.raceFirst(
+    capturing,
+    Effect.flatMap(Fiber.join(loadFiber), () => Effect.never)
+  )
   yield* Fiber.interrupt(loadFiber)
   const loaded = yield* loading(true)
   return { captured, loaded, parked: yield* parkedTables(project) } satisfies IngestSummary
@@ -108,4 +111,3 @@ const reporter = Effect.fnUntraced(function* (stage: Progress["stage"], { onProg
     yield* onProgress({ stage, ...sofar, lagMs })
   })
 })
-

@@ -103,7 +103,11 @@ const databaseOf = Effect.fnUntraced(function* (connection: Connection.Connectio
 })
 
 /** A name for slots and watermarks: lower-case letters, digits and `_`, short enough for a prefix. */
-const slug = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9_]/g, "_").slice(0, 50) || "project"
+const slug = (name: string): string =>
+  name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_]/g, "_")
+    .slice(0, 50) || "project"
 
 const write = (file: string, text: string): Effect.Effect<void, ConnectorError> =>
   Effect.tryPromise({

@@ -83,7 +83,8 @@ export const postgres = (options: {
   readonly guard?: Partial<WalGuard>
 }): PostgresConfig => ({
   kind: "postgres",
-  url: options.url === undefined || options.url === "" ? undefined : Redacted.make(options.url, { label: "postgres url" }),
+  url:
+    options.url === undefined || options.url === "" ? undefined : Redacted.make(options.url, { label: "postgres url" }),
   slot: options.slot ?? "northstar",
   publication: options.publication ?? "northstar",
   epoch: options.epoch ?? 1,

@@ -48,7 +48,9 @@ const prepared = (project: Project): Layer.Layer<never, ConnectorError, Warehous
       const models = project.tables.map((table) => makeModel(dialect, table))
       const { left } = yield* apply(session, dialect, models)
       for (const { description } of left) {
-        yield* Effect.logWarning(`the warehouse differs from the contracts: ${description} was not done, since it rewrites data`)
+        yield* Effect.logWarning(
+          `the warehouse differs from the contracts: ${description} was not done, since it rewrites data`
+        )
       }
       yield* applyMarts(session, dialect, project.marts)
     }).pipe(Effect.scoped)

@@ -79,11 +79,15 @@ const tables = Effect.fnUntraced(function* (connection: Connection.Connection, p
     const broken = [...removed, ...retyped.map(({ name }) => name), ...(key === undefined ? [] : ["its primary key"])]
     const action = `Bring the contract of ${contract.name} to what the table is.`
     if (broken.length > 0) {
-      return [{ status: "fail", detail: `${contract.source} no longer fits its contract: ${broken.join(", ")}`, action }]
+      return [
+        { status: "fail", detail: `${contract.source} no longer fits its contract: ${broken.join(", ")}`, action }
+      ]
     }
     if (added.length === 0) return []
     const names = added.map(({ name }) => name).join(", ")
-    return [{ status: "warn", detail: `${contract.source} has columns that its contract does not name: ${names}`, action }]
+    return [
+      { status: "warn", detail: `${contract.source} has columns that its contract does not name: ${names}`, action }
+    ]
   })
   if (problems.length === 0) return ok("every table exists, has a primary key and fits its contract")
   return {
@@ -124,5 +128,9 @@ const clock = Effect.fnUntraced(function* (connection: Connection.Connection) {
   const skewMs = Math.round(Number(row?.[0]) - (before + after) / 2)
   const detail = `the source's clock is ${Math.abs(skewMs)} ms ${skewMs < 0 ? "behind" : "ahead of"} ours`
   if (Math.abs(skewMs) <= skewMaxMs) return ok(detail)
-  return { status: "warn", detail, action: "Synchronise both clocks (NTP): lags are computed from them." } satisfies Outcome
+  return {
+    status: "warn",
+    detail,
+    action: "Synchronise both clocks (NTP): lags are computed from them."
+  } satisfies Outcome
 })

@@ -19,9 +19,7 @@ export interface SetupPlan {
 
 /** Reads the source as its owner and says what is missing; changes nothing. */
 export const plan = Effect.fn("SourceSetup.plan")(function* (project: Project, owner: Redacted.Redacted) {
-  return yield* Effect.scoped(
-    Effect.flatMap(open({ url: owner }), (connection) => planOn(connection, project))
-  )
+  return yield* Effect.scoped(Effect.flatMap(open({ url: owner }), (connection) => planOn(connection, project)))
 })
 
 /** Plans again and applies what it finds, as the owner. Steps that take something away are applied only when `destructive`. */

@@ -92,4 +92,3 @@ export const applyMarts = Effect.fn("Migrate.applyMarts")(function* (
     yield* session.execute(`CREATE OR REPLACE VIEW marts.${dialect.id(name)} AS ${query}`)
   }
 })
-

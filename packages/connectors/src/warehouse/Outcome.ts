@@ -57,9 +57,7 @@ export const decide = Effect.fn("Outcome.decide")(function* (
 ) {
   const { stage } = model
   const open = `(SELECT 1 FROM northstar.quarantine AS q WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL AND q.row_key = ${rowKey(dialect, model, "s.")}`
-  yield* session.execute(
-    `UPDATE ${stage} SET _outcome = 'superseded' WHERE _op <> 3 AND _version <= ${floorOf(model)}`
-  )
+  yield* session.execute(`UPDATE ${stage} SET _outcome = 'superseded' WHERE _op <> 3 AND _version <= ${floorOf(model)}`)
   if (isLate) {
     yield* session.execute(knownInHistory(model))
     yield* session.execute(conflictsWithHistory(model))
@@ -156,7 +154,7 @@ const duplicateNames = Effect.fnUntraced(function* (session: Session, dialect: D
 
 const claim = (row: Readonly<Record<string, unknown>>): Claim => ({
   key: String(row["k"]),
-  name: row["name"] === null ? null : String(row["name"]),
+  name: typeof row["name"] === "string" ? row["name"] : null,
   version: BigInt(String(row["v"])),
   published: row["published"] === true
 })

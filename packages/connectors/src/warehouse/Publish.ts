@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { ExpectationFailed } from "@northstar/core/Expectation"
+import { ExpectationFailed } from "@northstar/core/ExpectationFailed"
 import { name as checkName } from "@northstar/core/Check"
 import { declare } from "@northstar/core/Failpoint"
 import { type Dialect, literal } from "./Dialect.ts"

@@ -103,7 +103,9 @@ const liveQuery = (model: Model, names: Names): string => {
 
 /** Links that key moves with columns left behind add to the chains: the old key, below the delete that belongs to the move. */
 const chainStep = (dialect: Dialect, model: Model, names: Names, move: number): string => {
-  const old = model.key.map(({ sql, type }, index) => `${dialect.parse(dialect.jsonAt("_moved_from", index), type)} AS ${sql}`)
+  const old = model.key.map(
+    ({ sql, type }, index) => `${dialect.parse(dialect.jsonAt("_moved_from", index), type)} AS ${sql}`
+  )
   return `INSERT INTO ${names.chainSql} SELECT ${roots(model)}, ${old.join(", ")}, ${ordinalBefore("_version")} AS _below, ${move + 1}
   FROM (${liveQuery(model, names)}) AS live
   WHERE _move = ${move} AND _moved_from IS NOT NULL AND _unchanged IS NOT NULL`
@@ -134,4 +136,3 @@ const missingColumns = (dialect: Dialect, model: Model): string => {
     .map(({ name }) => `CASE WHEN ${dialect.id(`_from_${name}`)} IS NULL THEN ${literal(`${name} `)} ELSE '' END`)
   return parts.length === 0 ? "''" : `(${parts.join(" || ")})`
 }
-

@@ -80,13 +80,19 @@ const planIn = Effect.fnUntraced(function* (
     [batch]
   )
   const first = rows[0]
-  if (first === undefined) return yield* refuse(batch, "no such batch was published", "List batches with northstar status")
-  if (first["taken"] === true) return yield* refuse(batch, "it was taken back before", "Bring it back with northstar backfill")
+  if (first === undefined)
+    return yield* refuse(batch, "no such batch was published", "List batches with northstar status")
+  if (first["taken"] === true)
+    return yield* refuse(batch, "it was taken back before", "Bring it back with northstar backfill")
   const lines: Array<RollbackLine> = []
   for (const row of rows) {
     const table = tables.find(({ name }) => name === row["table_name"])
     if (table === undefined) {
-      return yield* refuse(batch, `its table ${String(row["table_name"])} is not in the configuration`, "Add the table's contract, then run again")
+      return yield* refuse(
+        batch,
+        `its table ${String(row["table_name"])} is not in the configuration`,
+        "Add the table's contract, then run again"
+      )
     }
     const model = makeModel(dialect, table)
     const [counts] = yield* session.query(
@@ -95,7 +101,12 @@ const planIn = Effect.fnUntraced(function* (
       FROM ${model.history} WHERE _batch = ${literal(batch)}`
     )
     const number = (name: string) => Number(counts?.[name] ?? 0)
-    lines.push({ table: table.name, changes: number("changes"), keys: number("keys"), quarantined: number("quarantined") })
+    lines.push({
+      table: table.name,
+      changes: number("changes"),
+      keys: number("keys"),
+      quarantined: number("quarantined")
+    })
   }
   const after = first["after_position"]
   return {
@@ -114,7 +125,10 @@ const takeBack = Effect.fnUntraced(function* (session: Session, dialect: Dialect
   const floor = `(SELECT max(version) FROM northstar.floors WHERE table_name = ${literal(model.name)} AND batch = ${literal(batch)})`
   // Without the batch's floor everything that it removed comes back.
   yield* session.execute(
-    dialect.createStage(names.keys, `SELECT DISTINCT ${keys} FROM ${model.history} WHERE ${ofBatch} OR _version <= ${floor}`)
+    dialect.createStage(
+      names.keys,
+      `SELECT DISTINCT ${keys} FROM ${model.history} WHERE ${ofBatch} OR _version <= ${floor}`
+    )
   )
   yield* collectDependents(session, dialect, model)
   yield* session.execute(`DELETE FROM ${model.history} WHERE ${ofBatch}`)

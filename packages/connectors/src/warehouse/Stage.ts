@@ -93,6 +93,7 @@ export const violates = (dialect: Dialect, model: Model, check: Check): string =
 
 /** A bound as a numeric literal; the contract's own text, checked to be a number. */
 const decimal = (text: string): string => {
-  if (!/^-?\d+(\.\d+)?$/.test(text)) throw new TypeError(`a bound must be a decimal number, not ${JSON.stringify(text)}`)
+  if (!/^-?\d+(\.\d+)?$/.test(text))
+    throw new TypeError(`a bound must be a decimal number, not ${JSON.stringify(text)}`)
   return text
 }

@@ -40,7 +40,11 @@ export const make = (options: Options): Sink<Segment, Warehouse | ObjectStore> =
     const store = yield* ObjectStore
     const session = yield* open
     const tables = options.tables.filter(({ name }) => options.catchUp === undefined || name === options.catchUp)
-    const standing = yield* Watermarks.load(session, key, tables.map(({ name }) => name))
+    const standing = yield* Watermarks.load(
+      session,
+      key,
+      tables.map(({ name }) => name)
+    )
     const isActive = (watermark: Watermarks.TableWatermark) =>
       options.catchUp !== undefined || Option.isNone(watermark.parked)
     const stands = yield* decodeOption(position, Watermarks.furthest(standing.filter(isActive)))
@@ -122,7 +126,12 @@ const loadBatch = Effect.fnUntraced(function* <P>(
       for (const { model, verdict } of parked) {
         const { reason } = verdict as BreaksVerdict
         const contract = Contract.fingerprint(model.table)
-        yield* Watermarks.park(session, dialect, key, model.name, { reason, contract, positionType: position.name, nowMs })
+        yield* Watermarks.park(session, dialect, key, model.name, {
+          reason,
+          contract,
+          positionType: position.name,
+          nowMs
+        })
       }
       yield* Watermarks.move(session, dialect, key, names, { positionType: position.name, through, times })
       yield* step("moved")
@@ -211,7 +220,8 @@ const stillBroken = (model: Model, { reason }: BreaksVerdict) =>
     connector: "warehouse",
     operation: "catch up",
     detail: `${model.name} cannot rejoin: ${reason}`,
-    action: "Edit the table's contract so that it covers every shape the log holds (renamedFrom, optional), then run again",
+    action:
+      "Edit the table's contract so that it covers every shape the log holds (renamedFrom, optional), then run again",
     reason: new Misconfigured({ detail: "contract" })
   })
 

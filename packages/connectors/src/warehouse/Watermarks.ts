@@ -13,8 +13,7 @@ export interface TableWatermark {
   readonly parked: Option.Option<{ readonly reason: string; readonly contract: string }>
 }
 
-const ofStream = (key: StreamKey): string =>
-  `pipeline = ${literal(key.pipeline)} AND stream = ${literal(key.stream)}`
+const ofStream = (key: StreamKey): string => `pipeline = ${literal(key.pipeline)} AND stream = ${literal(key.stream)}`
 
 /** The watermarks of a stream's tables, those without a row included. */
 export const load = Effect.fnUntraced(function* (session: Session, key: StreamKey, tables: ReadonlyArray<string>) {

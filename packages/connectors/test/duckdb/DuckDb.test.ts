@@ -32,7 +32,7 @@ const atBothDoors = (
   }
 }
 
-const failure = <A, R>(effect: Effect.Effect<A, ConnectorError, R>) => Effect.orDie(Effect.flip(effect))
+const failure = <A, R>(effect: Effect.Effect<A, ConnectorError, R>) => Effect.orDie(Effect.flip(Effect.asVoid(effect)))
 
 describe("values", () => {
   const cases: ReadonlyArray<readonly [type: string, given: SqlValue, expected: SqlValue]> = [
@@ -80,6 +80,9 @@ describe("query", () => {
       expect((yield* failure(session.query(many, [], { rowsMax: 10 }))).reason._tag).toBe("InvalidData")
       expect((yield* failure(session.query(many))).detail).toContain("100000 rows")
       expect((yield* session.query(many, [], { rowsMax: 500_000 })).length).toBe(500_000)
+      const inOrder = yield* session.query(`${many} ORDER BY n DESC; -- the last first`, [], { rowsMax: 500_000 })
+      expect([inOrder[0], inOrder[499_999]]).toStrictEqual([{ n: "499999" }, { n: "0" }])
+      expect((yield* session.query("EXPLAIN SELECT 1")).length).toBe(1)
       expect(yield* session.query("SELECT 1 AS one")).toStrictEqual([{ one: 1 }])
     })
   )

@@ -24,7 +24,7 @@ export const relation = (table: string, names: ReadonlyArray<string>): Relation 
 }
 
 /** Texts as a block's column. */
-export const textColumn = (values: ReadonlyArray<string | null>): TextColumn => {
+const textColumn = (values: ReadonlyArray<string | null>): TextColumn => {
   const parts: Array<Uint8Array> = []
   for (const value of values) {
     if (value === null) continue

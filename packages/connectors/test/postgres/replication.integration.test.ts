@@ -1,10 +1,12 @@
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Result, Stream } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Column from "@northstar/core/Column"
 import * as Table from "@northstar/core/Table"
 import { opDelete } from "../../src/landing/Block.ts"
-import type * as Connection from "../../src/postgres/Connection.ts"
+import * as Connection from "../../src/postgres/Connection.ts"
 import { parseLsn } from "../../src/postgres/Position.ts"
 import { orders, pull, rows, source, start, toHead } from "./Fixture.ts"
 
@@ -143,6 +145,61 @@ describe("the stream", () => {
       const huge = reads.find((read) => read.total >= 300_000)
       const rest = yield* toHead(reader, Option.fromUndefinedOr(huge?.through))
       assert.deepStrictEqual(ids(rows(rest)), ["300001"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("S6 incarnation: a new timeline is refused for a slot that was not synchronised", () =>
+    Effect.gen(function* () {
+      const { server, sql } = yield* start()
+      yield* sql.query("insert into public.orders values (1, 'new')")
+      const last = (yield* toHead(yield* source(server.url).open)).at(-1)?.through
+      yield* server.stop
+      writeFileSync(join(server.folder, "data", "standby.signal"), "")
+      yield* server.restart
+      const promoted = yield* Connection.open({ url: server.url })
+      yield* promoted.query("select pg_promote()")
+      const reader = yield* source(server.url).open
+      const read = reader.read({ after: Option.fromUndefinedOr(last), through: Option.none() })
+      const error = yield* Effect.flip(Stream.runDrain(read))
+      assert.strictEqual(error.reason._tag, "HistoryLost")
+      assert.include(error.message, "timeline 2")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a consumer that stands still pauses the server, not the connection", () =>
+    Effect.gen(function* () {
+      const { server, sql } = yield* start({ settings: { wal_sender_timeout: "3s" } })
+      yield* sql.query("insert into public.orders select g, 'new', repeat('x', 300) from generate_series(1, 200000) g")
+      const reader = yield* source(server.url, { limits: { rowsMax: 1000, bytesMax: 1e6, lingerMs: 20, idleMs: 1e4 } })
+        .open
+      const through = yield* reader.head
+      const found = yield* reader.read({ after: Option.none(), through }).pipe(
+        Stream.flatMap((batch) => batch.chunks),
+        Stream.mapEffect((blocks, index) =>
+          Effect.gen(function* () {
+            if (index !== 3) return blocks
+            const before = process.memoryUsage().arrayBuffers
+            yield* Effect.sleep("5 seconds")
+            assert.isBelow(process.memoryUsage().arrayBuffers - before, 8e6, "nothing piles up")
+            return blocks
+          })
+        ),
+        Stream.runFold(
+          () => 0,
+          (sum, blocks) => blocks.reduce((rows, block) => rows + block.rows, sum)
+        )
+      )
+      assert.strictEqual(found, 200_000)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("the guard on retained WAL ends the read by policy", () =>
+    Effect.gen(function* () {
+      const { server } = yield* start()
+      const guard = { warnBytes: 0, stopBytes: 0, policy: "stop" as const }
+      const reader = yield* source(server.url, { guard }).open
+      const error = yield* Effect.flip(Stream.runDrain(reader.read({ after: Option.none(), through: Option.none() })))
+      assert.include(error.message, "of WAL")
     }).pipe(Effect.scoped)
   )
 

@@ -1,10 +1,25 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
+import { SourceLaws } from "@northstar/core/testing"
 import { opDelete, opTruncate, opUpsert } from "../../src/landing/Block.ts"
 import * as Postgres from "../../src/local/Postgres.ts"
 import { rows, source, start, toHead } from "./Fixture.ts"
 
 describe.each(Postgres.majors.map((major) => [major] as const))("PostgreSQL %i", (major) => {
+  const laws = SourceLaws.laws({
+    name: `PostgreSQL ${major}`,
+    live: true,
+    make: Effect.gen(function* () {
+      const { server, sql } = yield* start({ major })
+      for (let n = 0; n < 6; n++) {
+        yield* sql.query(`insert into public.orders select ${n} * 100 + g, 'new' from generate_series(1, 7) g`)
+        yield* sql.query("insert into public.unrelated values (1)")
+      }
+      return source(server.url, { limits: { rowsMax: 10, bytesMax: 1e6, lingerMs: 10, idleMs: 50 } })
+    })
+  })
+  for (const law of laws) it.live(law.name, () => law.check)
+
   it.live("S1 chain, S3 order: all kinds of changes arrive in order, in batches that chain and end at the head", () =>
     Effect.gen(function* () {
       const { server, sql } = yield* start({ major })

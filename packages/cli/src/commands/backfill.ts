@@ -1,0 +1,75 @@
+import { Flags } from "@oclif/core"
+import { Effect } from "effect"
+import * as Backfill from "@northstar/connectors/project/Backfill"
+import * as Load from "@northstar/connectors/project/Load"
+import type { Project } from "@northstar/connectors/project/Project"
+import { NorthstarCommand } from "../NorthstarCommand.ts"
+import * as Output from "../Output.ts"
+import { count, plural, render as table } from "../TextTable.ts"
+
+const instant = Flags.custom<number>({
+  parse: async (text) => {
+    const ms = Date.parse(text)
+    if (Number.isNaN(ms)) throw new Error(`${text} is not an instant such as 2026-11-23T06:00:00Z`)
+    return ms
+  },
+  helpValue: "<instant>"
+})
+
+export default class BackfillCommand extends NorthstarCommand {
+  static override summary = "Read a closed range of the landing log again; without --apply, say what that would read."
+  static override description =
+    "Runs on its own key beside ingest: what is known already is superseded, what was missing or taken back is published. " +
+    "Never reads the source."
+  static override examples = [
+    "<%= config.bin %> <%= command.id %> --since 2026-11-01T00:00:00Z",
+    "<%= config.bin %> <%= command.id %> --after 41 --through 42 --apply"
+  ]
+  static override flags = {
+    after: Flags.string({ summary: "Sequence of the log behind which to start.", helpValue: "<n>", exclusive: ["since"] }),
+    through: Flags.string({ summary: "Last sequence of the log.", helpValue: "<n>", exclusive: ["until"] }),
+    since: instant({ summary: "Records written from here on." }),
+    until: instant({ summary: "Records written before." }),
+    id: Flags.string({ summary: "Name of the backfill: a killed one goes on under its name.", helpValue: "<name>" }),
+    apply: Flags.boolean({ summary: "Do it." })
+  }
+
+  async run() {
+    const { flags } = await this.parse(BackfillCommand)
+    const range = {
+      ...(flags.after === undefined ? {} : { after: flags.after }),
+      ...(flags.through === undefined ? {} : { through: flags.through }),
+      ...(flags.since === undefined ? {} : { sinceMs: flags.since }),
+      ...(flags.until === undefined ? {} : { untilMs: flags.until })
+    }
+    const id = flags.id === undefined ? {} : { id: flags.id }
+    const program = Effect.flatMap(Load.project(flags.config), (project) => this.backfill(project, range, id, flags.apply))
+    return this.present(Output.Backfill, program, render)
+  }
+
+  private backfill(project: Project, range: Backfill.LogRange, id: { readonly id?: string }, isApplied: boolean) {
+    return Effect.gen({ self: this }, function* () {
+      const plan = yield* Backfill.plan(project, range)
+      if (!isApplied) return { plan, done: null }
+      const done = yield* Backfill.fromLog(project, {
+        ...id,
+        after: plan.after,
+        through: plan.through,
+        onProgress: ({ rows, through }) =>
+          this.progress.update(`read through ${through} of ${plan.through}, published ${plural(rows, "change")}`)
+      })
+      return { plan, done }
+    })
+  }
+}
+
+const render = ({ done, plan }: typeof Output.Backfill.Type): string => {
+  const tables = table(
+    ["table", "changes", "bytes"],
+    plan.tables.map(({ bytes, rows, table }) => [table, rows, bytes])
+  )
+  const what = `${plural(plan.records, "record")} of the landing log after ${plan.after} and through ${plan.through}`
+  return done === null
+    ? [`A backfill would read ${what} (nothing has been changed).`, "", tables, "", "Next: the same command with --apply"].join("\n")
+    : [`Backfill ${done.id} read ${what}.`, "", tables, "", `Published ${count(done.summary.rows)} changes.`].join("\n")
+}

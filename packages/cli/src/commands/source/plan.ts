@@ -1,0 +1,34 @@
+import { Flags } from "@oclif/core"
+import { Effect, Redacted } from "effect"
+import * as Load from "@northstar/connectors/project/Load"
+import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
+import { NorthstarCommand } from "../../NorthstarCommand.ts"
+import * as Output from "../../Output.ts"
+import { ownerUrl } from "../../OwnerUrl.ts"
+
+export default class SourcePlanCommand extends NorthstarCommand {
+  static override summary = "Show what the source database lacks, as SQL; changes nothing."
+  static override flags = {
+    "owner-url": ownerUrl(),
+    sql: Flags.boolean({ summary: "Print the SQL and nothing else.", exclusive: ["json"] })
+  }
+
+  async run() {
+    const { flags } = await this.parse(SourcePlanCommand)
+    const program = Effect.flatMap(Load.project(flags.config), (project) =>
+      SourceSetup.plan(project, Redacted.make(flags["owner-url"]))
+    )
+    return this.present(Output.SourcePlan, program, (plan) => (flags.sql ? plan.sql : render(plan)))
+  }
+}
+
+const render = ({ role, sql, steps }: SourceSetup.SetupPlan): string =>
+  steps.length === 0
+    ? `Nothing to do: the source is prepared for ${role}.`
+    : [
+        `${steps.length} steps (nothing has been changed):`,
+        "",
+        sql,
+        ...(steps.some((step) => step.destructive) ? ["-- Takes something away: apply needs --allow-destructive."] : []),
+        "Next: northstar source apply --owner-url <url>, or run the SQL as the owner."
+      ].join("\n")
