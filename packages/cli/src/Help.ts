@@ -4,7 +4,7 @@ import { lines } from "./ExitCode.ts"
 /** oclif's help, with the exit codes below the commands. */
 export default class NorthstarHelp extends Help {
   /** Without the platform and Node's version: the build keeps this text for other machines. */
-  protected override formatRoot(): string {
+  override formatRoot(): string {
     return super.formatRoot().replace(this.config.userAgent, `${this.config.name} ${this.config.version}`)
   }
 

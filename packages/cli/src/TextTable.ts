@@ -23,7 +23,8 @@ export const render = (headings: ReadonlyArray<string>, rows: ReadonlyArray<Read
 export const count = (value: number): string => value.toLocaleString("en-US")
 
 /** `1 row`, `2 rows`. */
-export const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`
+export const plural = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`
 
 /** A span of milliseconds in the unit that fits. */
 export const span = (ms: number): string => {

@@ -39,7 +39,7 @@ const line = (lanes: ReadonlyMap<Ingest.Progress["stage"], Ingest.Progress>): st
     const lane = lanes.get(stage)
     if (lane === undefined) return []
     const lag = lane.lagMs === null ? "" : `, ${span(lane.lagMs)} behind`
-    return [`${verb} ${plural(lane.rows, "change")} in ${plural(lane.batches, "batch").replace("batchs", "batches")}${lag}`]
+    return [`${verb} ${plural(lane.rows, "change")} in ${plural(lane.batches, "batch", "batches")}${lag}`]
   }
   return [...part("capture", "captured"), ...part("load", "loaded")].join(" · ")
 }

@@ -2,7 +2,7 @@ import { connect as openSocket, type Socket } from "node:net"
 import { Effect, Semaphore } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { Connection, Result } from "./DuckDbEngine.ts"
-import { busy, lost } from "./DuckDbError.ts"
+import { busy, lost, tooLarge } from "./DuckDbError.ts"
 import * as Wire from "./DuckDbWire.ts"
 
 /** How long an owner may take to greet a new client. */
@@ -59,7 +59,7 @@ const greet = (path: string): Effect.Effect<Link, ConnectorError> =>
 const ask = (link: Link, request: Extract<Wire.Request, { type: "run" }>): Effect.Effect<Result, ConnectorError> =>
   Effect.callback((resume) => {
     const frame = Wire.frame(request)
-    if (frame === undefined) return resume(Effect.fail(lost("execute", "the statement is larger than 256 MB")))
+    if (frame === undefined) return resume(Effect.fail(tooLarge("the statement is larger than 256 MB")))
     if (link.socket.destroyed) return resume(Effect.fail(ownerGone(link.pid, request.sql)))
     link.onReply = (reply) => {
       link.onReply = undefined

@@ -42,6 +42,10 @@ const type = (of: ColumnType): string => {
 const commonEra = (text: string): string =>
   `CASE WHEN ${text} LIKE '% BC' THEN regexp_replace(${text}, '^([0-9]+-[0-9]+-[0-9]+)(.*) BC$', '\\1 (BC)\\2') ELSE ${text} END`
 
+/** The cast of texts that match `pattern` as a whole. */
+const only = (pattern: string, text: string, of: ColumnType): string =>
+  `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN TRY_CAST(${text} AS ${type(of)}) END`
+
 const parse = (text: string, of: ColumnType): string => {
   switch (of.kind) {
     case "text":
@@ -50,26 +54,36 @@ const parse = (text: string, of: ColumnType): string => {
     case "int16":
     case "int32":
     case "int64":
-      // A cast would round "1.7" to 2; a fraction is not an integer here.
-      return `CASE WHEN NOT contains(${text}, '.') THEN TRY_CAST(${text} AS ${type(of)}) END`
+      // A cast would round "1.7" and "15e-1" to 2 and read "1_0" as 10.
+      return only("-?[0-9]+", text, of)
     case "decimal":
       // A cast would round digits beyond the scale away.
-      return `CASE WHEN length(split_part(${text}, '.', 2)) <= ${of.scale} AND NOT contains(lower(${text}), 'e') THEN TRY_CAST(${text} AS ${type(of)}) END`
+      return only(`-?[0-9]+([.][0-9]{0,${of.scale}}0*)?`, text, of)
+    case "float32":
+    case "float64":
+      // A cast makes what is too large infinite.
+      return `CASE WHEN isfinite(TRY_CAST(${text} AS ${type(of)})) OR regexp_full_match(${text}, '-?Infinity|NaN') THEN TRY_CAST(${text} AS ${type(of)}) END`
     case "bytes":
-      return `CASE WHEN starts_with(${text}, '\\x') THEN TRY(from_hex(substr(${text}, 3))) END`
+      return `CASE WHEN starts_with(${text}, '\\x') AND length(${text}) % 2 = 0 THEN TRY(from_hex(substr(${text}, 3))) END`
     case "date":
+      // A cast would drop a time of day.
+      return `CASE WHEN regexp_full_match(${text}, '-?infinity|[0-9]{4,7}-[0-9]{2}-[0-9]{2}( BC)?') THEN TRY_CAST(${commonEra(text)} AS DATE) END`
+    case "time":
     case "timestamp":
+      // A cast would drop a zone and digits beyond microseconds.
+      return `CASE WHEN NOT regexp_matches(${text}, '[.][0-9]{7}|:[0-9.]+ ?[-+Z]') THEN TRY_CAST(${commonEra(text)} AS ${type(of)}) END`
     case "timestamptz":
-      return `TRY_CAST(${commonEra(text)} AS ${type(of)})`
+      return `CASE WHEN NOT regexp_matches(${text}, '[.][0-9]{7}') THEN TRY_CAST(${commonEra(text)} AS TIMESTAMPTZ) END`
     default:
       return `TRY_CAST(${text} AS ${type(of)})`
   }
 }
 
+/** At the far ends of the calendar another zone's time does not exist: NULL there, rather than an error for the batch. */
 const event: Dialect["event"] = (value, of, zone) => {
-  if (of.kind === "timestamptz") return { at: value, day: `CAST(timezone(${literal(zone)}, ${value}) AS DATE)` }
-  const local = `CAST(${value} AS TIMESTAMP)`
-  return { at: `timezone(${literal(zone)}, ${local})`, day: `CAST(${value} AS DATE)` }
+  if (of.kind === "timestamptz") return { at: value, day: `CAST(TRY(timezone(${literal(zone)}, ${value})) AS DATE)` }
+  const local = `TRY_CAST(${value} AS TIMESTAMP)`
+  return { at: `TRY(timezone(${literal(zone)}, ${local}))`, day: `CAST(${value} AS DATE)` }
 }
 
 /** How DuckDB says it. Sessions run with `TimeZone = 'UTC'`. */

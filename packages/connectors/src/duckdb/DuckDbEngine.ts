@@ -77,25 +77,33 @@ const held = new Set<string>()
 export const open = Effect.fn("DuckDbEngine.open")(function* (options: Options) {
   const { file } = options
   const lives = new Set<Live>()
-  const state = { broken: false }
+  const state = { broken: false, closed: false }
   const instance = yield* Effect.acquireRelease(openInstance(options), (instance) =>
     // A statement that still runs, or a connection left open, would keep the file locked.
-    Effect.forEach(lives, shut, { discard: true }).pipe(
+    Effect.suspend(() => {
+      state.closed = true
+      return Effect.forEach(lives, shut, { discard: true })
+    }).pipe(
       Effect.andThen(Effect.sync(() => instance.closeSync())),
       Effect.ensuring(Effect.sync(() => held.delete(file)))
     )
   )
+  const connection = Effect.tryPromise({
+    try: () => instance.connect().then((connection) => connection.run("SET TimeZone = 'UTC'").then(() => connection)),
+    catch: (cause) => fromDuckDb("connect", { file }, cause)
+  })
   const connect = Effect.acquireRelease(
-    Effect.tryPromise({
-      try: () => instance.connect().then((connection) => connection.run("SET TimeZone = 'UTC'").then(() => connection)),
-      catch: (cause) => fromDuckDb("connect", { file }, cause)
-    }).pipe(
-      Effect.map((connection): Live => {
-        const live = { connection, turn: Semaphore.makeUnsafe(1), running: undefined, closed: false }
-        lives.add(live)
-        return live
-      })
-    ),
+    Effect.gen(function* () {
+      if (state.closed) return yield* lost("connect", "the database was closed")
+      const live: Live = {
+        connection: yield* connection,
+        turn: Semaphore.makeUnsafe(1),
+        running: undefined,
+        closed: false
+      }
+      lives.add(live)
+      return live
+    }),
     (live) =>
       Effect.andThen(
         shut(live),

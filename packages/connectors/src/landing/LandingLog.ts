@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { Clock, type Duration, Effect, type Latch, Option, Ref, Stream } from "effect"
-import type { Batch, BatchError } from "@northstar/core/Batch"
+import * as Batch from "@northstar/core/Batch"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Failpoint from "@northstar/core/Failpoint"
 import { decode, encode, type PositionType, type Range, type StreamKey } from "@northstar/core/Position"
@@ -69,8 +69,8 @@ interface Open<P> extends SinkOptions {
 
 const commit = Effect.fn("LandingLog.commit")(function* <P>(
   open: Open<P>,
-  batch: Batch<Block, P>
-): Effect.fn.Return<Receipt<P>, BatchError | WatermarkConflict, ObjectStore> {
+  batch: Batch.Batch<Block, P>
+): Effect.fn.Return<Receipt<P>, Batch.BatchError | WatermarkConflict, ObjectStore> {
   const known = yield* Ref.getAndSet(open.standing, Option.none())
   const standing = Option.isSome(known) ? known.value : yield* standingOf(open.stream, open.type)
   const verdict = yield* fit(open.key, open.type, standing.through, batch).pipe(
@@ -105,7 +105,7 @@ const commit = Effect.fn("LandingLog.commit")(function* <P>(
 })
 
 /** Another writer took the sequence: says where the log stands now. */
-const conflict = Effect.fnUntraced(function* <P>(open: Open<P>, batch: Batch<Block, P>) {
+const conflict = Effect.fnUntraced(function* <P>(open: Open<P>, batch: Batch.Batch<Block, P>) {
   const now = yield* standingOf(open.stream, open.type)
   const text = Option.map((at: P) => encode(open.type, at))
   return yield* new WatermarkConflict({ key: open.key, batchAfter: text(batch.after), watermark: text(now.through) })
@@ -136,7 +136,7 @@ const standingOf = Effect.fnUntraced(function* <P>(
 })
 
 /**
- * Reads a log's records as batches of segments, one a record. An open range follows the log. A damaged record or a gap
+ * Reads a log's records as batches of segments; records that wait are joined. An open range follows the log. A damaged record or a gap
  * is `InvalidData`; a range whose next record retention has removed, or that starts beyond the log's end, is
  * `HistoryLost`. Segments are checked where their bytes are read, by `ObjectStore.local`. Nothing is released: what a
  * consumer has not read is kept for it by `Retention`.
@@ -164,7 +164,7 @@ const looksPerCheck = 150
 const follow = (
   options: SourceOptions,
   range: Range<bigint>
-): Stream.Stream<Batch<Segment, bigint>, ConnectorError, ObjectStore> =>
+): Stream.Stream<Batch.Batch<Segment, bigint>, ConnectorError, ObjectStore> =>
   Stream.unwrap(
     Effect.map(CommitLog.arrivals, (arrivals) =>
       Stream.unfold(
@@ -172,14 +172,45 @@ const follow = (
         Effect.fnUntraced(function* ({ at, through }) {
           if (Option.isSome(range.through) && at > range.through.value) return
           const found = yield* awaitRecord(options, at, arrivals)
-          if (Option.isSome(through) && found.after !== through.value) {
-            return yield* CommitLog.damaged(options.stream, at, "does not start where the record before it ends")
-          }
-          return [batchOf(found), { at: at + 1n, through: Option.some(found.through) }] as const
+          yield* checkChain(options, through, found)
+          const { batch, last } = yield* joinReady(options, range, found)
+          return [batch, { at: batch.through + 1n, through: Option.some(last.through) }] as const
         })
       )
     )
   )
+
+/** Records that wait to be read are joined into one batch, up to so many and so many rows: one publish costs as much as many. */
+const joinedRecordsMax = 16
+const joinedRowsMax = 400_000
+
+const rowsOf = ({ files }: CommitRecord): number => files.reduce((sum, { rows }) => sum + rows, 0)
+
+/** A record's batch, with those of the records that are already there behind it. */
+const joinReady = Effect.fnUntraced(function* (options: SourceOptions, range: Range<bigint>, first: CommitRecord) {
+  let batch = batchOf(first)
+  let last = first
+  let rows = rowsOf(first)
+  for (let joined = 1; joined < joinedRecordsMax && rows < joinedRowsMax; joined++) {
+    const at = batch.through + 1n
+    if (Option.isSome(range.through) && at > range.through.value) break
+    const next = yield* CommitLog.record(options.stream, at)
+    if (Option.isNone(next)) break
+    yield* checkChain(options, Option.some(last.through), next.value)
+    batch = Batch.concat(batch, batchOf(next.value))
+    last = next.value
+    rows += rowsOf(last)
+  }
+  return { batch, last }
+})
+
+/** A record must start where the one before it ends. */
+const checkChain = (options: SourceOptions, through: Option.Option<string>, found: CommitRecord) =>
+  Option.isSome(through) && found.after !== through.value
+    ? Effect.fail(
+        CommitLog.damaged(options.stream, BigInt(found.sequence), "does not start where the record before it ends")
+      )
+    : Effect.void
 
 /** The record once it is written. A miss is explained at once, and again from time to time while waiting. */
 const awaitRecord = Effect.fnUntraced(function* (options: SourceOptions, at: bigint, arrivals: Latch.Latch) {
@@ -195,7 +226,7 @@ const awaitRecord = Effect.fnUntraced(function* (options: SourceOptions, at: big
   }
 })
 
-const batchOf = (found: CommitRecord): Batch<Segment, bigint> => {
+const batchOf = (found: CommitRecord): Batch.Batch<Segment, bigint> => {
   const sequence = BigInt(found.sequence)
   const { epoch, revision, writtenAtMs, completeThroughMs, committedAtMs } = found
   const segments = found.files.map((file) => ({

@@ -64,7 +64,7 @@ const plain = (type: ColumnType): string =>
 /** `__proto__: …` would set the prototype instead of a property. */
 const property = (name: string): string => {
   if (name === "__proto__") return `["__proto__"]`
-  return /^[A-Za-z_$][A-Za-z0-9_$]*$/.test(name) ? name : text(name)
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) ? name : text(name)
 }
 
 const widthMax = 120

@@ -79,9 +79,9 @@ const lines = Effect.fnUntraced(function* (session: Session, project: Project, c
   const only = (tag: string) => `max(CASE WHEN ${field("_tag")} = '${tag}' THEN fact END)`
   const rows = yield* session.query(
     `SELECT run, min(stream) AS stream, CAST(epoch_ms(min(at)) AS VARCHAR) AS "startedAtMs",
-      CAST(epoch_ms(max(at)) AS VARCHAR) AS "seenAtMs", CAST(count(CASE WHEN ${fresh} THEN 1 END) AS VARCHAR) AS batches,
-      CAST(coalesce(sum(CASE WHEN ${fresh} THEN CAST(${field("rows")} AS BIGINT) END), 0) AS VARCHAR) AS rows,
-      ${only("Started")} AS started, ${only("Ended")} AS ended
+      CAST(epoch_ms(max(at)) AS VARCHAR) AS "seenAtMs", CAST(count(CASE WHEN ${fresh} THEN 1 END) AS VARCHAR) AS "batches",
+      CAST(coalesce(sum(CASE WHEN ${fresh} THEN CAST(${field("rows")} AS BIGINT) END), 0) AS VARCHAR) AS "rows",
+      ${only("Started")} AS "started", ${only("Ended")} AS "ended"
     FROM northstar.runs WHERE pipeline = ${literal(project.name)} ${condition}
     GROUP BY run ORDER BY min(at) DESC LIMIT ${last}`
   )

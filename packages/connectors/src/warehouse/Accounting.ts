@@ -35,26 +35,30 @@ export const account = Effect.fnUntraced(function* (
   const number = (name: string) => Number(row?.[name] ?? 0)
   const parts = number("known") + number("kept") + quarantined + facts.truncates
   if (parts !== facts.rows || number("kept") !== accepted) {
-    return yield* new ConnectorError({
-      connector: "warehouse",
-      operation: "publish",
-      detail: `batch ${batch} of ${model.name} does not add up: ${facts.rows} changes staged, ${parts} accounted for`,
-      action: "Nothing was published. This is a defect: keep the landing log and report it",
-      reason: new InvalidData({ detail: "accounting" })
-    })
+    return yield* doesNotAddUp(model, batch, facts.rows, parts)
   }
   const deleted = facts.deletes === 0 ? 0 : yield* deletions(session, model)
   const published = number("current") + deleted + facts.truncates
-  const held = Math.min(number("held"), accepted)
+  const superseded = facts.rows - published - quarantined - number("held")
+  if (superseded < number("known")) return yield* doesNotAddUp(model, batch, facts.rows, facts.rows - superseded)
   return {
     rows: facts.rows,
     published,
-    superseded: facts.rows - published - quarantined - held,
+    superseded,
     quarantined,
-    held,
+    held: number("held"),
     money: yield* moneyOf(session, dialect, model, ofBatch, batch)
   } satisfies Accounting
 })
+
+const doesNotAddUp = (model: Model, batch: string, staged: number, accounted: number) =>
+  new ConnectorError({
+    connector: "warehouse",
+    operation: "publish",
+    detail: `batch ${batch} of ${model.name} does not add up: ${staged} changes staged, ${accounted} accounted for`,
+    action: "Nothing was published. This is a defect: keep the landing log and report it",
+    reason: new InvalidData({ detail: "accounting" })
+  })
 
 /** Accepted deletes that are the last word about their key. */
 const deletions = Effect.fnUntraced(function* (session: Session, model: Model) {

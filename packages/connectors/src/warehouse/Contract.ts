@@ -1,3 +1,4 @@
+import type { ColumnType } from "@northstar/core/Column"
 import type { Table } from "@northstar/core/Table"
 import type { Segment } from "../landing/Segment.ts"
 
@@ -29,6 +30,9 @@ export const fit = (table: Table, columns: Columns, accepted: Columns | undefine
     }
     const now = columns.find((candidate) => candidate.name === from)
     const before = accepted?.find((candidate) => candidate.name === from)
+    if (now && narrows(now.type, column.type)) {
+      return breaks(`column ${name} of ${table.source} is ${now.type}, which its ${column.type.kind} would round`)
+    }
     if (now && before && now.type !== before.type && column.type.kind !== "text" && !widens(before.type, now.type)) {
       return breaks(`column ${name} of ${table.source} changed its type from ${before.type} to ${now.type}`)
     }
@@ -45,7 +49,12 @@ export const fit = (table: Table, columns: Columns, accepted: Columns | undefine
 const breaks = (reason: string): Fit => ({ _tag: "Breaks", reason })
 
 const integers = ["smallint", "integer", "bigint"]
-const sized = /^(character varying|character|numeric|timestamp|time|timestamp with time zone)\((\d+)(?:,(\d+))?\)/
+const sized = /^(character varying|character|numeric|timestamp|time)\((\d+)(?:,(\d+))?\)( with(?:out)? time zone)?$/
+
+/** Whether values of a source type have digits that a floating-point column cannot hold: no cast would notice. */
+const narrows = (source: string, { kind }: ColumnType): boolean =>
+  (kind === "float32" && /^(double precision|numeric)/.test(source)) ||
+  (kind === "float64" && source.startsWith("numeric"))
 
 /** Whether every value of the type before is one of the type after: such a change loses nothing. */
 const widens = (before: string, after: string): boolean => {
@@ -53,11 +62,12 @@ const widens = (before: string, after: string): boolean => {
   if (rank >= 0 && integers.indexOf(after) > rank) return true
   if (before === "real" && after === "double precision") return true
   if (before.startsWith("character") && (after === "text" || after === "character varying")) return true
-  const [, kindBefore, sizeBefore, scaleBefore] = sized.exec(before) ?? []
-  const [, kindAfter, sizeAfter, scaleAfter] = sized.exec(after) ?? []
+  const [, kindBefore, sizeBefore, scaleBefore, zoneBefore] = sized.exec(before) ?? []
+  const [, kindAfter, sizeAfter, scaleAfter, zoneAfter] = sized.exec(after) ?? []
   return (
     kindBefore !== undefined &&
     kindBefore === kindAfter &&
+    zoneBefore === zoneAfter &&
     Number(sizeAfter) >= Number(sizeBefore) &&
     (scaleBefore ?? "0") === (scaleAfter ?? "0")
   )

@@ -47,7 +47,7 @@ const tableMigrations = (
   }
   const types = new Map(existing.map((row) => [String(row["c"]), String(row["d"])]))
   return columns.flatMap(([sql, type]): ReadonlyArray<Migration> => {
-    const column = sql.replaceAll('"', "")
+    const column = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql
     const stands = types.get(column)
     if (stands === undefined) {
       const add = `ALTER TABLE ${sqlName} ADD COLUMN ${sql} ${type}`

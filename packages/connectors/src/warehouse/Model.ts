@@ -95,8 +95,8 @@ export const versionSql = (dialect: Dialect, epoch: number, revision: number): s
   ` + CAST(_position AS ${dialect.versionType}) * ${positionUnit}` +
   ` + CAST(_ordinal AS ${dialect.versionType}) * ${ordinalUnit}`
 
-/** One ordinal earlier: where the delete stands that belongs to a key move. */
-export const ordinalBefore = (version: string): string => `(${version} - ${ordinalUnit})`
+/** Just below every revision of the change one ordinal earlier, the delete that belongs to a key move. */
+export const ordinalBefore = (version: string): string => `(${version} - ${version} % ${ordinalUnit} - ${ordinalUnit})`
 
 /** `l.k1 = r.k1 AND l.k2 = r.k2`. */
 export const sameKey = (model: Model, left: string, right: string): string =>

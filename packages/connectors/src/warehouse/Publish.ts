@@ -6,6 +6,7 @@ import { type Dialect, literal } from "./Dialect.ts"
 import { curatedColumns, historyColumns, type Model, sameKey } from "./Model.ts"
 import { decide, isAccepted, type StageFacts, stageFacts } from "./Outcome.ts"
 import { account } from "./Accounting.ts"
+import { quarantine } from "./Quarantine.ts"
 import { collectDependents, floorOf, refold, refoldNames, rowKey } from "./Refold.ts"
 import { type StagedSegment, violates } from "./Stage.ts"
 import type { Session } from "./Warehouse.ts"
@@ -42,7 +43,8 @@ export const publishTable = Effect.fn("Publish.table")(function* (
   const isLate = facts.minVersion <= highVersion
   if (facts.truncates > 0) {
     yield* session.execute(
-      `INSERT INTO northstar.floors SELECT ${literal(model.name)}, max(_version), ${literal(publication.batch)} FROM ${model.stage} WHERE _op = 3`
+      `INSERT INTO northstar.floors SELECT ${literal(model.name)}, max(_version), ${literal(publication.batch)} FROM ${model.stage} WHERE _op = 3
+        HAVING max(_version) NOT IN (SELECT version FROM northstar.floors WHERE table_name = ${literal(model.name)})`
     )
   }
   yield* decide(session, dialect, model, facts, isLate)
@@ -107,9 +109,9 @@ const bringUpToDate = Effect.fnUntraced(function* (
   { facts, isLate }: { readonly facts: StageFacts; readonly isLate: boolean }
 ) {
   const names = refoldNames(dialect, model)
-  const refolds = yield* collectRefolds(session, dialect, model, isLate || facts.partial > 0)
+  const refolds = yield* collectRefolds(session, dialect, model, { facts, isLate })
   yield* session.execute(mergeNewest(dialect, model, publication, refolds ? names.keysSql : undefined))
-  if (refolds) yield* refold(session, dialect, model, publication.batch)
+  if (refolds) yield* refold(session, dialect, model)
   if (facts.truncates > 0) {
     yield* session.execute(`DELETE FROM ${model.curated} WHERE _version <= ${floorOf(model)}`)
     yield* session.execute(
@@ -123,21 +125,26 @@ const collectRefolds = Effect.fnUntraced(function* (
   session: Session,
   dialect: Dialect,
   model: Model,
-  someLateOrPartial: boolean
+  { facts, isLate }: { readonly facts: StageFacts; readonly isLate: boolean }
 ) {
   const held = yield* session.query(
     `SELECT count(*) AS n FROM northstar.held WHERE table_name = ${literal(model.name)}`
   )
   const someHeld = Number(held[0]?.["n"] ?? 0) > 0
-  if (!someLateOrPartial && !someHeld) return false
+  if (!isLate && facts.partial === 0 && !someHeld) return false
   const names = refoldNames(dialect, model)
   const keys = model.key.map(({ sql }) => sql).join(", ")
   const high = `(SELECT high_version FROM northstar.tables WHERE table_name = ${literal(model.name)})`
   const heldKeys = `${rowKey(dialect, model)} IN (SELECT row_key FROM northstar.held WHERE table_name = ${literal(model.name)})`
+  // What a late truncate removes may be what a later change left out.
+  const dependsOnFloor =
+    isLate && facts.truncates > 0
+      ? ` UNION SELECT ${keys} FROM ${model.history} WHERE _unchanged IS NOT NULL AND _version > ${floorOf(model)}`
+      : ""
   yield* session.execute(
     dialect.createStage(
       names.keys,
-      `SELECT DISTINCT ${keys} FROM ${model.stage} WHERE ${isAccepted} AND (_unchanged IS NOT NULL OR _version <= ${high}${someHeld ? ` OR ${heldKeys}` : ""})`
+      `SELECT DISTINCT ${keys} FROM ${model.stage} WHERE ${isAccepted} AND (_unchanged IS NOT NULL OR _version <= ${high}${someHeld ? ` OR ${heldKeys}` : ""})${dependsOnFloor}`
     )
   )
   yield* collectDependents(session, dialect, model)
@@ -158,35 +165,3 @@ const mergeNewest = (dialect: Dialect, model: Model, publication: Publication, e
     WHEN MATCHED THEN UPDATE SET ${others.map((sql) => `${sql} = s.${sql}`).join(", ")}
     WHEN NOT MATCHED AND s._op = 1 THEN INSERT (${columns.join(", ")}) VALUES (${columns.map((sql) => `s.${sql}`).join(", ")})`
 }
-
-/** Keeps the changes that were set aside, with all columns of their segment, where they came from and why. */
-const quarantine = Effect.fnUntraced(function* (
-  session: Session,
-  dialect: Dialect,
-  model: Model,
-  segments: ReadonlyArray<StagedSegment>,
-  { batch, recordedAtMs }: Publication
-) {
-  const now = dialect.instant(recordedAtMs)
-  const key = rowKey(dialect, model, "s.")
-  // A change that was set aside before and is accepted now has been replayed.
-  yield* session.execute(
-    `UPDATE northstar.quarantine AS q SET resolved_at = ${now}, resolution = 'published' WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL
-      AND EXISTS (SELECT 1 FROM ${model.stage} AS s WHERE ${isAccepted} AND s._version = q.version AND ${key} = q.row_key)`
-  )
-  let quarantined = 0
-  const setAside = yield* session.query(
-    `SELECT DISTINCT _segment FROM ${model.stage} WHERE _reason IS NOT NULL AND _outcome IS NULL`
-  )
-  for (const { _segment } of setAside) {
-    const { segment, file } = segments.find((candidate) => candidate.segment.file.path === _segment)!
-    const values = dialect.jsonObject(segment.columns.map(({ name }) => [name, `r.${dialect.id(name)}`] as const))
-    quarantined += yield* session.execute(
-      `INSERT INTO northstar.quarantine SELECT ${literal(model.name)}, ${key}, s._version, s._op, s._reason, ${literal(batch)}, s._segment,
-        s._source_commit_at, s._ingested_at, ${now}, s._unchanged, s._moved_from, ${values}, NULL, NULL
-      FROM ${model.stage} AS s JOIN ${dialect.segment(file)} AS r ON s._row = r.${dialect.rowNumber}
-      WHERE s._segment = ${literal(String(_segment))} AND s._reason IS NOT NULL AND s._outcome IS NULL`
-    )
-  }
-  return quarantined
-})

@@ -14,12 +14,7 @@ const movesMax = 1_000
  * whether the row exists; each column comes from the newest upsert that carries it, through key moves if need be. A row
  * of which some column was never carried is held, not shown.
  */
-export const refold = Effect.fn("Refold.refold")(function* (
-  session: Session,
-  dialect: Dialect,
-  model: Model,
-  batch: string
-) {
+export const refold = Effect.fn("Refold.refold")(function* (session: Session, dialect: Dialect, model: Model) {
   const names = refoldNames(dialect, model)
   yield* session.execute(dialect.createStage(names.chain, chainStart(dialect, model, names)))
   for (let move = 0; move < movesMax; move++) {
@@ -41,7 +36,7 @@ export const refold = Effect.fn("Refold.refold")(function* (
     `INSERT INTO ${model.curated} (${columns.join(", ")}) SELECT ${columns.join(", ")} FROM (SELECT *, ${eventColumns(dialect, model)}, ${postingDate} FROM ${names.foldedSql} WHERE ${missing} = '') AS whole`
   )
   yield* session.execute(
-    `INSERT INTO northstar.held SELECT ${literal(model.name)}, ${rowKey(dialect, model)}, _version, ${missing}, ${literal(batch)} FROM ${names.foldedSql} WHERE ${missing} <> ''`
+    `INSERT INTO northstar.held SELECT ${literal(model.name)}, ${rowKey(dialect, model)}, _version, ${missing}, _batch FROM ${names.foldedSql} WHERE ${missing} <> ''`
   )
 })
 
@@ -53,7 +48,7 @@ export const collectDependents = Effect.fnUntraced(function* (session: Session, 
   while (added > 0) {
     added = yield* session.execute(
       `INSERT INTO ${names.keysSql} SELECT DISTINCT ${keys} FROM ${model.history} AS h WHERE h._moved_from IS NOT NULL AND h._unchanged IS NOT NULL
-        AND h._moved_from IN (SELECT ${rowKey(dialect, model)} FROM ${names.keysSql})
+        AND ${movedKey(dialect, model, "h.")} IN (SELECT ${rowKey(dialect, model)} FROM ${names.keysSql})
         AND NOT EXISTS (SELECT 1 FROM ${names.keysSql} AS k WHERE ${sameKey(model, "k", "h")})`
     )
   }
@@ -65,6 +60,14 @@ const postingDate = "_business_date AS _posting_date"
 /** Key columns as a JSON array of texts: how a key is written in quarantine and messages' counterparts. */
 export const rowKey = (dialect: Dialect, model: Model, from = ""): string =>
   dialect.jsonArray(model.key.map(({ sql }) => `CAST(${from}${sql} AS VARCHAR)`))
+
+/** The old key of a move, written as `rowKey` writes it. */
+export const movedKey = (dialect: Dialect, model: Model, from = ""): string =>
+  dialect.jsonArray(
+    model.key.map(
+      ({ type }, index) => `CAST(${dialect.parse(dialect.jsonAt(`${from}_moved_from`, index), type)} AS VARCHAR)`
+    )
+  )
 
 /** The stages that a refold works on; the caller fills `keys`. */
 export const refoldNames = (dialect: Dialect, model: Model) => {
@@ -93,11 +96,11 @@ export const floorOf = (model: Model): string =>
 
 /** Upserts of a chain's links that nothing after them has reset. */
 const liveQuery = (model: Model, names: Names): string => {
-  const linked = `FROM ${names.chainSql} AS c JOIN ${model.history} AS h ON ${sameKey(model, "h", "c")} AND (c._below IS NULL OR h._version < c._below)`
-  return `SELECT ${model.key.map((_, index) => `l._root_${index}`).join(", ")}, l._move, l._link_version, l.* EXCLUDE (${roots(model)}, _move, _link_version)
-  FROM (SELECT c._move, ${model.key.map((_, index) => `c._root_${index}`).join(", ")}, c._below AS _link_version, h.*,
-      max(CASE WHEN h._op = 2 THEN h._version END) OVER (PARTITION BY ${model.key.map((_, index) => `c._root_${index}`).join(", ")}, c._move) AS _reset
-    ${linked}) AS l
+  // A row that moved here has no past under this key, even if the delete before it is missing.
+  const reset = `CASE WHEN h._op = 2 THEN h._version WHEN h._moved_from IS NOT NULL THEN h._version - 1 END`
+  return `SELECT l.* EXCLUDE (_reset)
+  FROM (SELECT ${model.key.map((_, index) => `c._root_${index}`).join(", ")}, c._move, h.*, max(${reset}) OVER (PARTITION BY ${roots(model)}, c._move) AS _reset
+    FROM ${names.chainSql} AS c JOIN ${model.history} AS h ON ${sameKey(model, "h", "c")} AND (c._below IS NULL OR h._version < c._below)) AS l
   WHERE l._op = 1 AND l._version > coalesce(l._reset, -1) AND l._version > ${floorOf(model)}`
 }
 

@@ -5,6 +5,7 @@ import type { Table } from "@northstar/core/Table"
 import { type Dialect, literal } from "./Dialect.ts"
 import { make as makeModel, type Model } from "./Model.ts"
 import { collectDependents, refold, refoldNames } from "./Refold.ts"
+import { publishedBy } from "./Quarantine.ts"
 import { type Session, Warehouse } from "./Warehouse.ts"
 
 const step = declare("rollback", ["taken", "committed"])
@@ -132,12 +133,15 @@ const takeBack = Effect.fnUntraced(function* (session: Session, dialect: Dialect
   )
   yield* collectDependents(session, dialect, model)
   yield* session.execute(`DELETE FROM ${model.history} WHERE ${ofBatch}`)
-  for (const control of ["floors", "quarantine", "held", "findings"]) {
+  yield* session.execute(
+    `UPDATE northstar.quarantine SET resolved_at = NULL, resolution = NULL WHERE table_name = ${literal(model.name)} AND resolution = ${literal(publishedBy(batch))}`
+  )
+  for (const control of ["floors", "quarantine", "findings"]) {
     yield* session.execute(
       `DELETE FROM northstar.${control} WHERE table_name = ${literal(model.name)} AND batch = ${literal(batch)}`
     )
   }
-  yield* refold(session, dialect, model, batch)
+  yield* refold(session, dialect, model)
 })
 
 const refuse = (batch: string, detail: string, action: string) =>

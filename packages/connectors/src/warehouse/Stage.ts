@@ -12,8 +12,8 @@ export interface StagedSegment {
 
 /**
  * The stage of one table: every change of its segments with typed columns, `_version`, where it came from (`_segment`,
- * `_row`), `_reason`, which names the first thing wrong with the row, and `_outcome`, which publishing fills in. Nothing
- * is dropped: what cannot be read is there with a reason.
+ * `_row`), `_reason`, which names the first thing wrong with the row, `_broken_key`, the text of an unusable key, and
+ * `_outcome`, which publishing fills in. Nothing is dropped: what cannot be read is there with a reason.
  */
 export const stageQuery = (dialect: Dialect, model: Model, segments: ReadonlyArray<StagedSegment>): string =>
   segments.map((segment) => segmentQuery(dialect, model, segment)).join("\nUNION ALL\n")
@@ -21,21 +21,40 @@ export const stageQuery = (dialect: Dialect, model: Model, segments: ReadonlyArr
 const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: StagedSegment): string => {
   const source = (name: string): string => {
     const from = sourceColumn(model.table, name, segment.columns)
-    return from === undefined ? "NULL" : dialect.id(from)
+    return from === undefined ? `CAST(NULL AS ${dialect.type({ kind: "text" })})` : dialect.id(from)
   }
   const parsed = model.columns.map(
     ({ name, sql, type }) => `${dialect.parse(source(name), type)} AS ${sql}, ${source(name)} AS ${raw(dialect, name)}`
   )
   const texts = `SELECT ${literal(segment.file.path)} AS _segment, ${dialect.rowNumber} AS _row, _op,
     ${versionSql(dialect, segment.epoch, segment.revision)} AS _version, _committed_at AS _source_commit_at,
-    ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, _unchanged, _moved_from,
+    ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, ${unchanged(dialect, model, segment)} AS _unchanged, _moved_from,
     ${parsed.join(",\n    ")}
   FROM ${dialect.segment(file)}`
   const typed = model.columns.map(({ sql }) => sql).join(", ")
   return `SELECT _segment, _row, _op, _version, _source_commit_at, _ingested_at, _unchanged, _moved_from, ${typed},
   ${eventColumns(dialect, model)},
-  ${reason(dialect, model)} AS _reason, CAST(NULL AS VARCHAR) AS _outcome
+  ${reason(dialect, model)} AS _reason, ${brokenKey(dialect, model)} AS _broken_key, CAST(NULL AS VARCHAR) AS _outcome
 FROM (${texts}) AS parsed`
+}
+
+/** The columns that a change does not carry under the contract's names; NULL when they are none of the contract's. */
+const unchanged = (dialect: Dialect, { table, columns }: Model, { columns: relation }: Segment): string => {
+  const parts = columns.flatMap(({ name }) => {
+    const from = sourceColumn(table, name, relation)
+    if (from === undefined) return []
+    return [
+      `CASE WHEN ${dialect.jsonHas("_unchanged", from)} THEN ${literal(`,${JSON.stringify(name)}`)} ELSE '' END`
+    ]
+  })
+  const names = parts.join(" || ")
+  return `CASE WHEN _unchanged IS NOT NULL AND ${names} <> '' THEN '[' || substr(${names}, 2) || ']' END`
+}
+
+/** The source's text of a key that has no typed value, so that two such rows stay two. */
+const brokenKey = (dialect: Dialect, { key }: Model): string => {
+  const isNull = key.map(({ sql }) => `${sql} IS NULL`).join(" OR ")
+  return `CASE WHEN _op <> 3 AND (${isNull}) THEN ${dialect.jsonArray(key.map(({ name }) => raw(dialect, name)))} END`
 }
 
 /** The text a column had at the source, beside its typed value. */
@@ -56,7 +75,10 @@ export const eventColumns = (dialect: Dialect, { table, columns }: Model): strin
 const reason = (dialect: Dialect, model: Model): string => {
   const isUpsert = "_op = 1"
   const carried = (name: string) => `NOT ${dialect.jsonHas("_unchanged", name)}`
-  const keys = model.key.map(({ name, sql }) => `WHEN _op <> 3 AND ${sql} IS NULL THEN ${literal(`null_key:${name}`)}`)
+  const keys = model.key.flatMap(({ name, sql }) => [
+    `WHEN _op <> 3 AND ${raw(dialect, name)} IS NULL THEN ${literal(`null_key:${name}`)}`,
+    `WHEN _op <> 3 AND ${sql} IS NULL THEN ${literal(`unparseable:${name}`)}`
+  ])
   const values = model.columns.flatMap(({ name, sql, type, column }) => [
     ...(type.kind === "text" || type.kind === "json"
       ? []

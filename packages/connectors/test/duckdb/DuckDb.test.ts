@@ -80,7 +80,7 @@ describe("query", () => {
       expect((yield* failure(session.query(many, [], { rowsMax: 10 }))).reason._tag).toBe("InvalidData")
       expect((yield* failure(session.query(many))).detail).toContain("100000 rows")
       expect((yield* session.query(many, [], { rowsMax: 500_000 })).length).toBe(500_000)
-      const inOrder = yield* session.query(`${many} ORDER BY n DESC; -- the last first`, [], { rowsMax: 500_000 })
+      const inOrder = yield* session.query(`${many} ORDER BY n DESC -- the last first`, [], { rowsMax: 500_000 })
       expect([inOrder[0], inOrder[499_999]]).toStrictEqual([{ n: "499999" }, { n: "0" }])
       expect((yield* session.query("EXPLAIN SELECT 1")).length).toBe(1)
       expect(yield* session.query("SELECT 1 AS one")).toStrictEqual([{ one: 1 }])
@@ -170,6 +170,19 @@ describe("transaction", () => {
     })
   )
 
+  atBothDoors("a statement that cannot be limited leaves its transaction whole", (session) =>
+    Effect.gen(function* () {
+      yield* session.execute("CREATE TABLE t (n INTEGER)")
+      const rows = session.transaction(
+        Effect.andThen(
+          session.query("INSERT INTO t VALUES (1), (2) RETURNING n"),
+          Effect.andThen(session.query("EXPLAIN SELECT 1"), session.query("SELECT n FROM t ORDER BY n"))
+        )
+      )
+      expect(yield* rows).toStrictEqual([{ n: 1 }, { n: 2 }])
+    })
+  )
+
   it.live("a crash before COMMIT leaves nothing, after it everything", () =>
     Effect.gen(function* () {
       const { owner } = yield* doors
@@ -212,6 +225,14 @@ describe("file", () => {
         )
       )
       expect(error.reason._tag).toBe("InvalidData")
+    })
+  )
+
+  it.live("a session after its warehouse has closed is told so", () =>
+    Effect.gen(function* () {
+      const file = join(yield* folder, "warehouse.duckdb")
+      const closed = yield* Effect.scoped(warehouse(file))
+      expect((yield* failure(closed.session)).reason._tag).toBe("Unavailable")
     })
   )
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { FastCheck } from "effect/testing"
+import * as FastCheck from "fast-check"
 import * as Column from "@northstar/core/Column"
 import * as Table from "@northstar/core/Table"
 import { encode, decode } from "@northstar/core/Position"

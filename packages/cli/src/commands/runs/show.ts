@@ -19,7 +19,7 @@ export default class RunsShowCommand extends NorthstarCommand {
 
 const render = (run: Runs.RunDetail): string =>
   [
-    `${run.run}: ${run.program} of ${run.stream}, ${run.outcome}, ${plural(run.rows, "row")} in ${count(run.batches)} batches`,
+    `${run.run}: ${run.program} of ${run.stream}, ${run.outcome}, ${plural(run.rows, "row")} in ${plural(run.batches, "batch", "batches")}`,
     ...(run.detail === "" ? [] : [run.detail]),
     "",
     table(

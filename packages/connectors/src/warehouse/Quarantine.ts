@@ -1,0 +1,43 @@
+import { Effect } from "effect"
+import { type Dialect, literal } from "./Dialect.ts"
+import type { Model } from "./Model.ts"
+import { isAccepted, stageKey } from "./Outcome.ts"
+import type { StagedSegment } from "./Stage.ts"
+import type { Session } from "./Warehouse.ts"
+
+/** How a quarantined change was resolved that a later batch could publish. */
+export const publishedBy = (batch: string): string => `published by ${batch}`
+
+/**
+ * Keeps the changes that were set aside, with all columns of their segment as the source wrote them, where they came from
+ * and why; resolves those of earlier batches that this one publishes. Returns how many it keeps.
+ */
+export const quarantine = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  model: Model,
+  segments: ReadonlyArray<StagedSegment>,
+  { batch, recordedAtMs }: { readonly batch: string; readonly recordedAtMs: number }
+) {
+  const now = dialect.instant(recordedAtMs)
+  const key = stageKey(dialect, model, "s.")
+  yield* session.execute(
+    `UPDATE northstar.quarantine AS q SET resolved_at = ${now}, resolution = ${literal(publishedBy(batch))} WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL
+      AND EXISTS (SELECT 1 FROM ${model.stage} AS s WHERE ${isAccepted} AND s._version = q.version AND ${key} = q.row_key)`
+  )
+  let quarantined = 0
+  const setAside = yield* session.query(
+    `SELECT DISTINCT _segment FROM ${model.stage} WHERE _reason IS NOT NULL AND _outcome IS NULL`
+  )
+  for (const { _segment } of setAside) {
+    const { segment, file } = segments.find((candidate) => candidate.segment.file.path === _segment)!
+    const values = dialect.jsonObject(segment.columns.map(({ name }) => [name, `r.${dialect.id(name)}`] as const))
+    quarantined += yield* session.execute(
+      `INSERT INTO northstar.quarantine SELECT ${literal(model.name)}, ${key}, s._version, s._op, s._reason, ${literal(batch)}, s._segment,
+        s._source_commit_at, s._ingested_at, ${now}, r._unchanged, s._moved_from, ${values}, NULL, NULL
+      FROM ${model.stage} AS s JOIN ${dialect.segment(file)} AS r ON s._row = r.${dialect.rowNumber}
+      WHERE s._segment = ${literal(String(_segment))} AND s._reason IS NOT NULL AND s._outcome IS NULL`
+    )
+  }
+  return quarantined
+})
