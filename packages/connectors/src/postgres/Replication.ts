@@ -48,104 +48,144 @@ export const start = Effect.fn("Replication.start")(function* (
   options: Options
 ): Effect.fn.Return<Replication, ConnectorError, Scope.Scope> {
   const ready = yield* Queue.unbounded<Item, ConnectorError | Cause.Done>()
-  const wanted = yield* Queue.unbounded<ReadonlyArray<readonly [number, number]>>()
-  let confirmed = options.feed.after
-  let isLookingUp = false
-  let hasHeard = true
-  let isAsked = false
-  const feed = new Feed({
-    ...options.feed,
-    limits: options.limits,
-    emit: (item) => {
-      Queue.offerUnsafe(ready, item)
-      adjust()
-    },
-    onPassed: () => {
-      Queue.endUnsafe(ready)
-      adjust()
-    }
-  })
-  const onCopyData = (buffer: Buffer, start: number, end: number): boolean => {
-    if (buffer[start] === walData && end - start >= walDataHeader) {
-      const types = feed.decode(buffer, start + walDataHeader, end)
-      if (types.length === 0) return true
-      isLookingUp = true
-      Queue.offerUnsafe(wanted, types)
-      adjust()
-      return false
-    }
-    if (buffer[start] !== keepalive || end - start !== keepaliveBytes)
-      throw new Wire.Malformed("an unknown replication message")
-    feed.keepalive(buffer.readBigInt64BE(start + 1))
-    isAsked ||= buffer[end - 1] === 1
-    return true
-  }
-  const fail = (error: ConnectorError) => Queue.failCauseUnsafe(ready, Cause.fail(error))
-  const raw = walsender.raw((type, buffer, start, end) => {
-    hasHeard = true
-    if (type === Wire.copyBytes) return onCopyData(buffer, start, end)
-    if (type === Wire.errorResponse) fail(fromDriver("replicate", Wire.readError(buffer, start, end)))
-    if (type === Wire.copyEnd) fail(unavailable("replicate", "the server ended the stream"))
-    return true
-  }, fail)
-  const { socket } = raw
-  /** Backpressure: the socket rests while the consumer has enough, or a type's name is awaited. */
-  const adjust = () => {
-    if (isLookingUp || Queue.sizeUnsafe(ready) >= readyMax) socket.pause()
-    else if (socket.isPaused()) socket.resume()
-  }
-  const report = (nowMs: number, wantsAnswer: boolean) => {
-    if (!socket.destroyed) socket.write(Wire.copyData(status(confirmed, nowMs, wantsAnswer)))
-  }
-
-  yield* Effect.addFinalizer(() => close(socket))
-  socket.write(Wire.query(startSql(options)))
+  const wanted = yield* Queue.unbounded<TypeNames>()
+  const flow = new Flow(walsender, options, ready, wanted)
+  yield* Effect.addFinalizer(() => close(flow.socket))
   yield* Queue.take(wanted).pipe(
     Effect.flatMap((types) => Effect.forEach(types, ([oid, typmod]) => options.lookUp(oid, typmod), { discard: true })),
-    Effect.andThen(
-      Effect.sync(() => {
-        isLookingUp = false
-        raw.proceed()
-        adjust()
-      })
-    ),
+    Effect.andThen(Effect.sync(() => flow.proceed())),
     Effect.forever,
-    Effect.catch((error) => Effect.sync(() => fail(error))),
+    Effect.catch((error) => Effect.sync(() => flow.fail(error))),
     Effect.forkScoped
   )
-  let statusAtMs = 0
-  let askedAtMs = 0
-  let heardAtMs = yield* Clock.currentTimeMillis
-  const tick = (nowMs: number) => {
-    feed.tick(nowMs, Queue.sizeUnsafe(ready) === 0)
-    if (hasHeard || socket.isPaused()) heardAtMs = nowMs
-    hasHeard = false
-    if (nowMs - heardAtMs > silenceMaxMs) fail(unavailable("replicate", "the server has been silent for a minute"))
-    const isWaiting = options.feed.through !== undefined && !socket.isPaused() && nowMs - askedAtMs >= askEveryMs
-    if (isWaiting) askedAtMs = nowMs
-    if (!isWaiting && !isAsked && nowMs - statusAtMs < statusEveryMs) return
-    isAsked = false
-    statusAtMs = nowMs
-    report(nowMs, true)
-  }
   yield* Clock.currentTimeMillis.pipe(
-    Effect.tap((nowMs) => Effect.sync(() => tick(nowMs))),
+    Effect.tap((nowMs) => Effect.sync(() => flow.tick(nowMs))),
     Effect.andThen(Effect.sleep(Duration.millis(Math.max(5, Math.min(50, options.limits.lingerMs / 4))))),
     Effect.forever,
     Effect.forkScoped
   )
   return {
-    feed,
-    take: Effect.tap(Queue.take(ready), () => Effect.sync(adjust)),
-    release: (lsn) =>
-      Effect.map(Clock.currentTimeMillis, (nowMs) => {
-        if (lsn <= confirmed) return
-        confirmed = lsn
-        report(nowMs, false)
-      }),
-    fail: (error) => Effect.sync(() => fail(error))
+    feed: flow.feed,
+    take: Effect.tap(Queue.take(ready), () => Effect.sync(() => flow.adjust())),
+    release: (lsn) => Effect.map(Clock.currentTimeMillis, (nowMs) => flow.release(lsn, nowMs)),
+    fail: (error) => Effect.sync(() => flow.fail(error))
   }
 })
+
+/** Types whose names are wanted: OID and modifier. */
+type TypeNames = ReadonlyArray<readonly [number, number]>
+
+/** The synchronous part: what the socket's callbacks and the timer do. */
+class Flow {
+  readonly feed: Feed
+  private readonly raw: Raw
+  private readonly ready: Queue.Queue<Item, ConnectorError | Cause.Done>
+  private readonly wanted: Queue.Queue<TypeNames>
+  private readonly isBounded: boolean
+  private confirmed: bigint
+  private isLookingUp = false
+  private hasHeard = true
+  private isAsked = false
+  private statusAtMs = 0
+  private heardAtMs: number | undefined
+
+  constructor(
+    walsender: Connection,
+    options: Options,
+    ready: Queue.Queue<Item, ConnectorError | Cause.Done>,
+    wanted: Queue.Queue<TypeNames>
+  ) {
+    this.ready = ready
+    this.wanted = wanted
+    this.confirmed = options.feed.after
+    this.isBounded = options.feed.through !== undefined
+    this.feed = new Feed({
+      ...options.feed,
+      limits: options.limits,
+      emit: (item) => {
+        Queue.offerUnsafe(ready, item)
+        this.adjust()
+      },
+      onPassed: () => Queue.endUnsafe(ready)
+    })
+    this.raw = walsender.raw(
+      (type, buffer, start, end) => this.onMessage(type, buffer, start, end),
+      (error) => this.fail(error)
+    )
+    this.socket.write(Wire.query(startSql(options)))
+  }
+
+  get socket(): Raw["socket"] {
+    return this.raw.socket
+  }
+
+  fail(error: ConnectorError): void {
+    Queue.failCauseUnsafe(this.ready, Cause.fail(error))
+  }
+
+  /** Backpressure: the socket rests while the consumer has enough, or a type's name is awaited. */
+  adjust(): void {
+    if (this.isLookingUp || Queue.sizeUnsafe(this.ready) >= readyMax) this.socket.pause()
+    else if (this.socket.isPaused()) this.socket.resume()
+  }
+
+  /** The wanted types have been looked up. */
+  proceed(): void {
+    this.isLookingUp = false
+    this.raw.proceed()
+    this.adjust()
+  }
+
+  release(lsn: bigint, nowMs: number): void {
+    if (lsn <= this.confirmed) return
+    this.confirmed = lsn
+    this.report(nowMs, false)
+  }
+
+  tick(nowMs: number): void {
+    this.feed.tick(nowMs, Queue.sizeUnsafe(this.ready) === 0)
+    const isPaused = this.socket.isPaused()
+    if (this.hasHeard || isPaused) this.heardAtMs = nowMs
+    this.hasHeard = false
+    if (nowMs - (this.heardAtMs ?? nowMs) > silenceMaxMs) {
+      this.fail(unavailable("replicate", "the server has been silent for a minute"))
+    }
+    const everyMs = this.isBounded && !isPaused ? askEveryMs : statusEveryMs
+    if (!this.isAsked && nowMs - this.statusAtMs < everyMs) return
+    this.isAsked = false
+    this.statusAtMs = nowMs
+    this.report(nowMs, true)
+  }
+
+  private report(nowMs: number, wantsAnswer: boolean): void {
+    if (!this.socket.destroyed) this.socket.write(Wire.copyData(status(this.confirmed, nowMs, wantsAnswer)))
+  }
+
+  private onMessage(type: number, buffer: Buffer, start: number, end: number): boolean {
+    this.hasHeard = true
+    if (type === Wire.copyBytes) return this.onCopyData(buffer, start, end)
+    if (type === Wire.errorResponse) this.fail(fromDriver("replicate", Wire.readError(buffer, start, end)))
+    if (type === Wire.copyEnd) this.fail(unavailable("replicate", "the server ended the stream"))
+    return true
+  }
+
+  private onCopyData(buffer: Buffer, start: number, end: number): boolean {
+    if (buffer[start] === walData && end - start >= walDataHeader) {
+      const types = this.feed.decode(buffer, start + walDataHeader, end)
+      if (types.length === 0) return true
+      this.isLookingUp = true
+      Queue.offerUnsafe(this.wanted, types)
+      this.adjust()
+      return false
+    }
+    if (buffer[start] !== keepalive || end - start !== keepaliveBytes) {
+      throw new Wire.Malformed("an unknown replication message")
+    }
+    this.feed.keepalive(buffer.readBigInt64BE(start + 1))
+    this.isAsked ||= buffer[end - 1] === 1
+    return true
+  }
+}
 
 const walData = 0x77
 /** Kind, start and end LSN, clock. */

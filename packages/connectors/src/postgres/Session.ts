@@ -60,17 +60,7 @@ export const start = Effect.fn("Session.start")(function* (
   const walsender = yield* Connection.open({ url: options.url, replication: true, statementTimeout: 0 })
   const system = yield* Slot.identify(walsender)
   const slot = yield* Slot.read(control, options.slot, major)
-  const resumed = Option.filter(range.after, (after) => after.epoch >= options.epoch)
-  if (Option.isSome(resumed)) {
-    if (resumed.value.epoch > options.epoch) {
-      const detail = `the position is of epoch ${resumed.value.epoch}, the source of epoch ${options.epoch}`
-      return yield* misconfigured("resume", detail, "Set the source's epoch to the position's.")
-    }
-    yield* Slot.checkIncarnation(walsender, resumed.value, { system, slot, name: options.slot })
-  } else if (slot.walStatus === "lost") {
-    const detail = `slot ${options.slot} lost the WAL it needs (wal_status is lost)`
-    return yield* misconfigured("start", detail, "Drop the slot and run `northstar source apply`.")
-  }
+  const resumed = yield* resumable(walsender, range.after, { system, slot, name: options.slot }, options.epoch)
   const snapshots = Option.match(resumed, { onNone: () => ({}), onSome: (after) => after.snapshots })
   const wantsSnapshot =
     options.snapshot !== undefined && Snapshot.unfinished(options.snapshot, snapshots).length > 0
@@ -80,27 +70,16 @@ export const start = Effect.fn("Session.start")(function* (
   // Distinguishes this read's messages from those of one before it.
   const session = `${walsender.processId}-${system.flushed}`
   let running: Snapshot.Running | undefined
-  const types = new Map<string, string>()
-  const replication = yield* Replication.start(walsender, {
-    slot: options.slot,
-    publication: options.publication,
-    limits: { ...limitsDefault, ...options.limits },
-    lookUp: (oid, typmod) => lookUp(control, types, oid, typmod),
-    feed: {
-      decoder: {
-        tables: new Map(options.tables.map((table) => [table.source, table])),
-        typeName: (oid, typmod) => types.get(`${oid} ${typmod}`)
-      },
-      after: Option.match(resumed, { onNone: () => slot.confirmed, onSome: (after) => after.lsn }),
-      snapshots,
-      through: Option.getOrUndefined(Option.map(range.through, (through) => through.lsn)),
-      isBoundLater: wantsSnapshot !== undefined,
-      onCommit: (xid, commitLsn) => visibility?.committed(xid, commitLsn),
-      onMessage: (text, lsn, feed) => {
-        const content = Option.getOrUndefined(Heartbeat.parse(text))
-        if (content?.kind === "heartbeat") feed.completeThrough(content.atMs - Heartbeat.commitDelayMaxMs)
-        if (content?.kind === "chunk" && content.session === session) running?.arrived(content.id, lsn)
-      }
+  const replication = yield* stream(opened, walsender, {
+    after: Option.match(resumed, { onNone: () => slot.confirmed, onSome: (after) => after.lsn }),
+    snapshots,
+    through: Option.getOrUndefined(Option.map(range.through, (through) => through.lsn)),
+    isBoundLater: wantsSnapshot !== undefined,
+    onCommit: (xid, commitLsn) => visibility?.committed(xid, commitLsn),
+    onMessage: (text, lsn, feed) => {
+      const content = Option.getOrUndefined(Heartbeat.parse(text))
+      if (content?.kind === "heartbeat") feed.completeThrough(content.atMs - Heartbeat.commitDelayMaxMs)
+      if (content?.kind === "chunk" && content.session === session) running?.arrived(content.id, lsn)
     }
   })
   yield* Heartbeat.run(control, {
@@ -120,6 +99,28 @@ export const start = Effect.fn("Session.start")(function* (
   return { replication, system }
 })
 
+/** The position to resume from, if it is of this epoch and the slot still continues it. */
+const resumable = Effect.fnUntraced(function* (
+  walsender: Connection.Connection,
+  position: Range<PostgresPosition>["after"],
+  now: Parameters<typeof Slot.checkIncarnation>[2],
+  epoch: number
+): Effect.fn.Return<Range<PostgresPosition>["after"], ConnectorError> {
+  if (Option.exists(position, (at) => at.epoch > epoch)) {
+    const detail = "the position is of a later epoch than the source"
+    return yield* misconfigured("resume", detail, "Set the source's epoch to the position's.")
+  }
+  if (Option.isSome(position) && position.value.epoch === epoch) {
+    yield* Slot.checkIncarnation(walsender, position.value, now)
+    return position
+  }
+  if (now.slot.walStatus === "lost") {
+    const detail = `slot ${now.name} lost the WAL it needs (wal_status is lost)`
+    return yield* misconfigured("start", detail, "Drop the slot and run `northstar source apply`.")
+  }
+  return Option.none()
+})
+
 /** A position of this incarnation. */
 export const positionAt = (
   options: Options,
@@ -134,6 +135,27 @@ export const positionAt = (
   lsn,
   snapshots
 })
+
+const stream = (
+  { options, control }: Opened,
+  walsender: Connection.Connection,
+  feed: Omit<Replication.Options["feed"], "decoder">
+) => {
+  const types = new Map<string, string>()
+  return Replication.start(walsender, {
+    slot: options.slot,
+    publication: options.publication,
+    limits: { ...limitsDefault, ...options.limits },
+    lookUp: (oid, typmod) => lookUp(control, types, oid, typmod),
+    feed: {
+      ...feed,
+      decoder: {
+        tables: new Map(options.tables.map((table) => [table.source, table])),
+        typeName: (oid, typmod) => types.get(`${oid} ${typmod}`)
+      }
+    }
+  })
+}
 
 const snapshotLane = Effect.fnUntraced(function* (
   { options, control, major }: Opened,

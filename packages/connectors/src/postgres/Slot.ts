@@ -141,7 +141,7 @@ export const checkIncarnation = Effect.fn("Slot.checkIncarnation")(function* (
 })
 
 /** The source cannot continue from a position. */
-export const historyLost = (after: PostgresPosition, detail: string): ConnectorError =>
+const historyLost = (after: PostgresPosition, detail: string): ConnectorError =>
   new ConnectorError({
     connector: "postgres",
     operation: "resume",

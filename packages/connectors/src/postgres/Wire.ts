@@ -90,7 +90,6 @@ export const readError = (
 
 /** Type bytes of the messages that a client meets. */
 export const dataRow = 0x44
-export const copyBoth = 0x57
 export const copyBytes = 0x64
 export const copyEnd = 0x63
 export const errorResponse = 0x45

@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises"
+import { dirname } from "node:path"
 import { Effect, Layer } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { RunLedger } from "@northstar/core/RunLedger"
@@ -8,13 +10,15 @@ import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as WarehouseLedger from "../warehouse/WarehouseLedger.ts"
 import type { LandingConfig, Project, WarehouseConfig } from "./Project.ts"
 
-/** The project's warehouse, its driver loaded only now. */
+/** The project's warehouse, its driver loaded only now, its folder made where it is missing. */
 export const warehouse = (config: WarehouseConfig): Layer.Layer<Warehouse, ConnectorError> =>
   Layer.unwrap(
-    Effect.map(
-      Effect.promise(() => import("../duckdb/DuckDb.ts")),
-      (driver) => driver.layer({ file: config.file })
-    )
+    Effect.gen(function* () {
+      const driver = yield* Effect.promise(() => import("../duckdb/DuckDb.ts"))
+      // What goes wrong here the driver says better.
+      yield* Effect.ignore(Effect.tryPromise(() => mkdir(dirname(config.file), { recursive: true })))
+      return driver.layer({ file: config.file })
+    })
   )
 
 /** The project's object store, its driver loaded only now. */

@@ -3,8 +3,8 @@ import { ConnectorError, InvalidData } from "@northstar/core/ConnectorError"
 import { type Claim, refused } from "./BusinessKey.ts"
 import type { Dialect } from "./Dialect.ts"
 import { literal } from "./Dialect.ts"
-import { type Model, sameKey } from "./Model.ts"
-import { floorOf, rowKey } from "./Refold.ts"
+import { type Model, ordinalBefore, sameKey } from "./Model.ts"
+import { movedKey, rowKey } from "./Refold.ts"
 import type { Session } from "./Warehouse.ts"
 
 /** Numbers about a stage that decide which of the rarer steps a publish needs. */
@@ -45,8 +45,8 @@ export const stageFacts = Effect.fnUntraced(function* (session: Session, model: 
 
 /**
  * Decides what becomes of every staged change before anything is written: `_reason` names why a change is set aside,
- * `_outcome` is `superseded` for what is known already or lies at or below the floor; both NULL: accepted.
- * `isLate` says that versions at or below the greatest published one are among them.
+ * `_outcome` is `superseded` for what is known already; both NULL: accepted. Verdicts are those of the changes played one
+ * by one, however they are batched. `isLate` says that versions at or below the greatest published one are among them.
  */
 export const decide = Effect.fn("Outcome.decide")(function* (
   session: Session,
@@ -55,29 +55,36 @@ export const decide = Effect.fn("Outcome.decide")(function* (
   facts: StageFacts,
   isLate: boolean
 ) {
-  const { stage } = model
-  const open = `(SELECT 1 FROM northstar.quarantine AS q WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL AND q.row_key = ${rowKey(dialect, model, "s.")}`
-  yield* session.execute(`UPDATE ${stage} SET _outcome = 'superseded' WHERE _op <> 3 AND _version <= ${floorOf(model)}`)
   if (isLate) {
     yield* session.execute(knownInHistory(model))
     yield* session.execute(conflictsWithHistory(model))
   }
-  if (facts.distinct < facts.rows - facts.truncates) yield* repeated(session, model)
-  yield* duplicateNames(session, dialect, model)
+  if (facts.distinct < facts.rows - facts.truncates) yield* repeated(session, dialect, model)
   const openCount = yield* session.query(
     `SELECT count(*) AS n FROM northstar.quarantine WHERE table_name = ${literal(model.name)} AND resolved_at IS NULL`
   )
   const anyOpen = Number(openCount[0]?.["n"] ?? 0) > 0
-  if (facts.partial > 0) yield* session.execute(followsQuarantined(model, anyOpen ? open : undefined))
+  const follow = followsQuarantined(dialect, model, anyOpen)
+  if (facts.partial > 0) yield* session.execute(follow)
+  const duplicates = yield* duplicateNames(session, dialect, model, isLate)
+  if (facts.partial > 0 && duplicates > 0) yield* session.execute(follow)
   if (anyOpen) {
     yield* session.execute(
-      `UPDATE ${stage} AS s SET _outcome = 'superseded' WHERE s._reason IS NOT NULL AND EXISTS ${open} AND q.version = s._version)`
+      `UPDATE ${model.stage} AS s SET _outcome = 'superseded' WHERE s._reason IS NOT NULL AND ${openQuarantine(model)} AND q.row_key = ${stageKey(dialect, model, "s.")} AND q.version = s._version)`
     )
   }
 })
 
 /** Whether a staged row enters the history. */
 export const isAccepted = "_op <> 3 AND _reason IS NULL AND _outcome IS NULL"
+
+/** The key of a staged row as quarantine writes it. */
+export const stageKey = (dialect: Dialect, model: Model, from = ""): string =>
+  `coalesce(${from}_broken_key, ${rowKey(dialect, model, from)})`
+
+/** Opens an EXISTS over the table's changes `q` that were set aside by earlier batches; the caller closes it. */
+const openQuarantine = (model: Model): string =>
+  `EXISTS (SELECT 1 FROM northstar.quarantine AS q WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL`
 
 /** Contract columns, operation and mask: what a change says. */
 const sameContent = (model: Model, left: string, right: string): string =>
@@ -94,8 +101,8 @@ const conflictsWithHistory = (model: Model): string =>
     AND s._version = h._version AND s._outcome IS NULL AND s._reason IS NULL`
 
 /** The same key and version twice in one stage: equal ones are repeats, others conflict with the first. */
-const repeated = Effect.fnUntraced(function* (session: Session, model: Model) {
-  const earlier = `f._op <> 3 AND ${sameKey(model, "s", "f")} AND s._version = f._version
+const repeated = Effect.fnUntraced(function* (session: Session, dialect: Dialect, model: Model) {
+  const earlier = `f._op <> 3 AND s._op <> 3 AND s._version = f._version AND ${stageKey(dialect, model, "s.")} = ${stageKey(dialect, model, "f.")}
     AND (f._segment < s._segment OR (f._segment = s._segment AND f._row < s._row))`
   yield* session.execute(
     `UPDATE ${model.stage} AS s SET _outcome = 'superseded' WHERE s._outcome IS NULL AND EXISTS (SELECT 1 FROM ${model.stage} AS f WHERE ${earlier} AND ${sameContent(model, "s", "f")})`
@@ -105,15 +112,26 @@ const repeated = Effect.fnUntraced(function* (session: Session, model: Model) {
   )
 })
 
-/** A change that leaves columns out joins the quarantined change before it, unless a whole one stands between. */
-const followsQuarantined = (model: Model, open: string | undefined): string => {
-  const whole = (relation: string, after: string, extra: string) =>
-    `EXISTS (SELECT 1 FROM ${relation} AS w WHERE ${sameKey(model, "w", "s")} AND w._version > ${after} AND w._version < s._version
-      AND (w._op = 2 OR w._unchanged IS NULL)${extra})`
-  const between = (after: string) =>
-    `NOT ${whole(model.stage, after, " AND w._reason IS NULL AND w._outcome IS NULL")} AND NOT ${whole(model.history, after, "")}`
-  const staged = `EXISTS (SELECT 1 FROM ${model.stage} AS b WHERE ${sameKey(model, "b", "s")} AND b._reason IS NOT NULL AND b._version < s._version AND ${between("b._version")})`
-  const earlier = open === undefined ? "" : ` OR EXISTS ${open} AND q.version < s._version AND ${between("q.version")})`
+/**
+ * A change that leaves columns out joins the quarantined change before it, of its key or of the key it moved from, unless
+ * a whole one stands between.
+ */
+const followsQuarantined = (dialect: Dialect, model: Model, anyOpen: boolean): string => {
+  const key = stageKey(dialect, model, "s.")
+  const moved = movedKey(dialect, model, "s.")
+  // Of two changes one version apart a key move's delete is the earlier: the old key counts as it stood before.
+  const broken = (brokenKey: string, version: string) => {
+    const whole = (relation: string, wholeKey: string, extra: string) =>
+      `EXISTS (SELECT 1 FROM ${relation} AS w WHERE ${wholeKey} = ${brokenKey} AND w._version > ${version} AND (w._op = 2 OR w._unchanged IS NULL)
+        AND ((${brokenKey} = ${key} AND w._version < s._version) OR w._version < ${ordinalBefore("s._version")})${extra})`
+    return `${brokenKey} IN (${key}, CASE WHEN s._moved_from IS NOT NULL THEN ${moved} END) AND ${version} < s._version
+      AND NOT ${whole(model.stage, stageKey(dialect, model, "w."), " AND w._op <> 3 AND w._reason IS NULL AND w._outcome IS NULL")}
+      AND NOT ${whole(model.history, rowKey(dialect, model, "w."), "")}`
+  }
+  const staged = `EXISTS (SELECT 1 FROM ${model.stage} AS b WHERE b._reason IS NOT NULL AND ${broken(stageKey(dialect, model, "b."), "b._version")})`
+  // One that is staged again is judged anew.
+  const isStaged = `EXISTS (SELECT 1 FROM ${model.stage} AS a WHERE a._version = q.version AND ${stageKey(dialect, model, "a.")} = q.row_key)`
+  const earlier = anyOpen ? ` OR ${openQuarantine(model)} AND ${broken("q.row_key", "q.version")} AND NOT ${isStaged})` : ""
   return `UPDATE ${model.stage} AS s SET _reason = 'after_quarantined' WHERE s._op = 1 AND s._unchanged IS NOT NULL AND s._reason IS NULL
     AND s._outcome IS NULL AND (${staged}${earlier})`
 }
