@@ -52,8 +52,14 @@ export const usage = (message: string): Failure =>
   )
 
 /** The text for a terminal or a log. */
-export const render = ({ action, message }: Failure): string =>
-  `error: ${message}\n${action === "" ? "" : `next:  ${action}\n`}`
+export const render = ({ action, message, name }: Failure): string => {
+  const isAsked = name === "interrupted" || name === "terminated"
+  return `${isAsked ? "" : "error: "}${message}\n${action === "" ? "" : `next:  ${action}\n`}`
+}
+
+/** A stop that was asked for. */
+export const stopped = (name: "interrupted" | "terminated"): Failure =>
+  make(name, "Stopped as asked; nothing was lost.", "Run the command again to go on from where it stands.")
 
 const make = (name: ExitName, message: string, action: string): Failure => ({
   code: codeOf(name),

@@ -76,7 +76,7 @@ export abstract class NorthstarCommand extends Command {
         Effect.provideService(References.MinimumLogLevel, this.argv.includes("--debug") ? "Debug" : "Info")
       )
     )
-    let stoppedBy: ExitName | undefined
+    let stoppedBy: (typeof signals)[keyof typeof signals] | undefined
     const stop = (signal: keyof typeof signals) => {
       if (stoppedBy !== undefined) process.exit(codeOf(stoppedBy))
       stoppedBy = signals[signal]
@@ -88,7 +88,7 @@ export abstract class NorthstarCommand extends Command {
     const exit = await Effect.runPromise(Fiber.await(fiber))
     process.off("SIGINT", stop).off("SIGTERM", stop)
     if (Exit.isSuccess(exit)) return exit.value
-    const failure = stoppedBy === undefined ? Failure.fromCause(exit.cause) : stopped(stoppedBy)
+    const failure = stoppedBy === undefined ? Failure.fromCause(exit.cause) : Failure.stopped(stoppedBy)
     throw new Ended(failure, exit.cause)
   }
 
@@ -103,13 +103,6 @@ export abstract class NorthstarCommand extends Command {
 }
 
 const labels: Readonly<Record<string, string>> = { Warn: "warning: ", Error: "error: ", Fatal: "error: " }
-
-const stopped = (name: ExitName): Failure.Failure => ({
-  code: codeOf(name),
-  name,
-  message: "stopped as asked",
-  action: "Nothing was lost: run the command again to go on from where it stands."
-})
 
 const details = (error: unknown): string => {
   if (error instanceof Ended && Cause.isCause(error.cause)) return Cause.pretty(error.cause)

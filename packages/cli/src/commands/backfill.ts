@@ -31,7 +31,7 @@ export default class BackfillCommand extends NorthstarCommand {
     since: instant({ summary: "Records written from here on." }),
     until: instant({ summary: "Records written before." }),
     id: Flags.string({ summary: "Name of the backfill: a killed one goes on under its name.", helpValue: "<name>" }),
-    apply: Flags.boolean({ summary: "Do it." })
+    apply: Flags.boolean({ summary: "Do it.", default: false })
   }
 
   async run() {

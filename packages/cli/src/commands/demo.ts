@@ -8,7 +8,7 @@ export default class DemoCommand extends NorthstarCommand {
   static override description =
     "Starts a PostgreSQL of its own; needs no configuration. Takes about a minute and writes a report below .northstar/."
   static override flags = {
-    keep: Flags.boolean({ summary: "Leave the database running and its folder behind." }),
+    keep: Flags.boolean({ summary: "Leave the database running and its folder behind.", default: false }),
     seed: Flags.integer({ summary: "Another seed, another shop day.", default: 1 })
   }
 

@@ -17,7 +17,8 @@ export default class IngestCommand extends NorthstarCommand {
   ]
   static override flags = {
     "until-caught-up": Flags.boolean({
-      summary: "End when everything committed at the source before the start is visible."
+      summary: "End when everything committed at the source before the start is visible.",
+      default: false
     })
   }
 

@@ -27,7 +27,7 @@ export default class InitCommand extends NorthstarCommand {
       summary: "Prepare the database too. Default: when the role owns the tables and may replicate.",
       allowNo: true
     }),
-    force: Flags.boolean({ summary: "Replace the configuration if there is one." })
+    force: Flags.boolean({ summary: "Replace the configuration if there is one.", default: false })
   }
 
   async run() {

@@ -13,7 +13,7 @@ export default class ReconcileCommand extends NorthstarCommand {
     "rows of recent days, where a table has an event column. Exit code 3 when they do not agree."
   static override flags = {
     table: Flags.string({ summary: "Only this table; may be repeated.", multiple: true, helpValue: "<name>" }),
-    full: Flags.boolean({ summary: "Whole tables." }),
+    full: Flags.boolean({ summary: "Whole tables.", default: false }),
     "recent-days": Flags.integer({ summary: "Days back from now.", default: 7, min: 1, exclusive: ["full"] })
   }
 

@@ -16,7 +16,7 @@ export default class RollbackCommand extends NorthstarCommand {
     "<%= config.bin %> <%= command.id %> <batch> --apply"
   ]
   static override args = { batch: Args.string({ required: true, description: "The batch, as northstar status names it." }) }
-  static override flags = { apply: Flags.boolean({ summary: "Do it." }) }
+  static override flags = { apply: Flags.boolean({ summary: "Do it.", default: false }) }
 
   async run() {
     const { args, flags } = await this.parse(RollbackCommand)

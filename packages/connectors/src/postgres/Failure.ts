@@ -24,8 +24,7 @@ export const fromDriver = (operation: string, thrown: unknown): ConnectorError =
     new ConnectorError({ connector: "postgres", operation, detail, action, reason })
   if (thrown instanceof Malformed) return invalid(operation, text)
   if (!isServers) return fail(checkNetwork, new Unavailable({ cause }))
-  if (code === "55006")
-    return fail("Stop the other reader, or wait until it ends.", new Busy({ holder: holderOf(text) }))
+  if (code === "55006") return busy(operation, text, holderOf(text))
   if (code.startsWith("28"))
     return fail("Check user and password of the URL, and pg_hba.conf.", new Unauthorized({ cause }))
   if (code === "42501") return fail("Grant the right that the message names to the role.", new Unauthorized({ cause }))
@@ -50,6 +49,16 @@ export const invalid = (operation: string, detail: string): ConnectorError =>
     detail,
     action: "Nothing was stored. Try again; if it repeats, report it with the server's version.",
     reason: new InvalidData({ detail })
+  })
+
+/** Another session holds the slot. */
+export const busy = (operation: string, detail: string, holder: string): ConnectorError =>
+  new ConnectorError({
+    connector: "postgres",
+    operation,
+    detail,
+    action: "Stop the other reader, or wait until it ends.",
+    reason: new Busy({ holder })
   })
 
 /** The server does not answer any more. */

@@ -1,6 +1,7 @@
 import type { Table } from "@northstar/core/Table"
-import { type Block, opDelete, opTruncate, opUpsert, type Relation, type RelationColumn } from "../landing/Block.ts"
-import { BlockBuilder, relation as makeRelation } from "../landing/BlockBuilder.ts"
+import { type Block, opDelete, opTruncate, opUpsert, type Relation } from "../landing/Block.ts"
+import { BlockBuilder } from "../landing/BlockBuilder.ts"
+import * as Shape from "./Shape.ts"
 import { Cursor, Tuple } from "./Tuple.ts"
 import { Malformed } from "./Wire.ts"
 
@@ -32,7 +33,7 @@ export class Decoder {
   rows = 0
   bytes = 0
   private readonly options: Options
-  private readonly relations = new Map<number, Shape>()
+  private readonly relations = new Map<number, Shape.Shape>()
   private builders = new Map<string, BlockBuilder>()
   private readonly cursor = new Cursor()
   private readonly before = new Tuple()
@@ -110,7 +111,7 @@ export class Decoder {
     const shape = this.shape(cursor.uint32())
     cursor.expect(newTuple)
     this.row(shape, opUpsert)
-    writeValues(shape, this.fresh.read(cursor, shape.targets.length), undefined)
+    Shape.writeValues(shape, this.fresh.read(cursor, shape.targets.length), undefined)
   }
 
   private update(cursor: Cursor): void {
@@ -124,15 +125,15 @@ export class Decoder {
     }
     if (kind !== newTuple) throw new Malformed("an update without its new row")
     const fresh = this.fresh.read(cursor, width)
-    if (before === undefined || !isMoved(shape, before, fresh)) {
+    if (before === undefined || !Shape.isMoved(shape, before, fresh)) {
       this.row(shape, opUpsert)
     } else {
       this.row(shape, opDelete)
-      writeKey(shape, before)
+      Shape.writeKey(shape, before)
       this.row(shape, opUpsert)
       shape.builder?.movedFrom(JSON.stringify(shape.key.map((index) => before.text(index))))
     }
-    writeValues(shape, fresh, before)
+    Shape.writeValues(shape, fresh, before)
   }
 
   private remove(cursor: Cursor): void {
@@ -140,7 +141,7 @@ export class Decoder {
     const kind = cursor.byte()
     if (kind !== keyTuple && kind !== oldTuple) throw new Malformed("a delete without its old key")
     this.row(shape, opDelete)
-    writeKey(shape, this.before.read(cursor, shape.targets.length))
+    Shape.writeKey(shape, this.before.read(cursor, shape.targets.length))
   }
 
   private truncate(cursor: Cursor): void {
@@ -150,7 +151,7 @@ export class Decoder {
   }
 
   /** Begins a row of the open transaction. Tables we do not keep count too: ordinals do not depend on our settings. */
-  private row(shape: Shape, op: number): void {
+  private row(shape: Shape.Shape, op: number): void {
     if (!this.isOpen) throw new Malformed("a change outside of any transaction")
     const ordinal = this.ordinal++
     if (shape.relation === undefined) return
@@ -166,7 +167,7 @@ export class Decoder {
     return builder
   }
 
-  private shape(oid: number): Shape {
+  private shape(oid: number): Shape.Shape {
     const shape = this.relations.get(oid)
     if (shape === undefined) throw new Malformed("a change of a relation that was not described")
     return shape
@@ -190,81 +191,12 @@ export class Decoder {
     cursor.mustBeAtEnd()
     const table = this.options.tables.get(source)
     if (table === undefined) {
-      this.relations.set(oid, { relation: undefined, targets: columns.map(() => -1), key: [], builder: undefined })
+      this.relations.set(oid, Shape.ignored(columns.length))
       return none
     }
     if (wanted.length > 0) return wanted
-    this.relations.set(oid, shapeOf(table, columns, identity === identityFull))
+    this.relations.set(oid, Shape.make(table, columns, identity === identityFull))
     return none
-  }
-}
-
-interface NamedColumn {
-  readonly name: string
-  readonly type: string
-  readonly isKey: boolean
-}
-
-/** A relation as rows arrive in it. */
-interface Shape {
-  /** `undefined`: none of our tables. */
-  readonly relation: Relation | undefined
-  /** Per column of the source: its column in the block, or −1 where it must not land. */
-  readonly targets: ReadonlyArray<number>
-  /** Columns of the source that are the primary key, in key order. */
-  readonly key: ReadonlyArray<number>
-  builder: BlockBuilder | undefined
-}
-
-/**
- * With `REPLICA IDENTITY FULL` the server marks every column as key: there the contract says which they are. The key's
- * order is the contract's, too; the server does not tell it.
- */
-const shapeOf = (table: Table, columns: ReadonlyArray<NamedColumn>, isFull: boolean): Shape => {
-  const isKey = (column: NamedColumn) => (isFull ? table.key.includes(column.name) : column.isKey)
-  const kept: Array<RelationColumn> = []
-  const targets = columns.map((column) => {
-    if (table.newColumns === "ignore" && !isNamed(table, column.name) && !isKey(column)) return -1
-    return kept.push({ name: column.name, type: column.type, key: isKey(column) }) - 1
-  })
-  const order = (index: number) => {
-    const place = table.key.indexOf(columns[index]?.name ?? "")
-    return place < 0 ? table.key.length + index : place
-  }
-  const key = columns.flatMap((column, index) => (isKey(column) ? [index] : []))
-  return {
-    relation: makeRelation(table.source, kept),
-    targets,
-    key: key.toSorted((a, b) => order(a) - order(b)),
-    builder: undefined
-  }
-}
-
-const isNamed = (table: Table, name: string): boolean =>
-  name in table.columns || Object.values(table.columns).some((column) => column.aliases.includes(name))
-
-/** Whether an update changed the key: only then the old row counts as gone. */
-const isMoved = (shape: Shape, before: Tuple, fresh: Tuple): boolean =>
-  shape.key.some((index) => fresh.isText(index) && !fresh.equals(index, before))
-
-const writeKey = (shape: Shape, tuple: Tuple): void => {
-  for (const index of shape.key) {
-    const target = shape.targets[index] ?? -1
-    if (target >= 0 && tuple.isText(index)) tuple.write(index, shape.builder, target)
-  }
-}
-
-/** A column that the new row does not carry is taken from the old row where that was sent: it has not changed. */
-const writeValues = (shape: Shape, fresh: Tuple, before: Tuple | undefined): void => {
-  const { builder, targets } = shape
-  if (builder === undefined) return
-  for (let index = 0; index < targets.length; index++) {
-    const target = targets[index] as number
-    if (target < 0) continue
-    if (fresh.isText(index)) fresh.write(index, builder, target)
-    else if (!fresh.isUnchanged(index)) continue
-    else if (before?.isText(index) === true) before.write(index, builder, target)
-    else builder.unchanged(target)
   }
 }
 

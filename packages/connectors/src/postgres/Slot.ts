@@ -11,6 +11,8 @@ export interface Slot {
   /** Everything before is confirmed: the server will not send it again. */
   readonly confirmed: bigint
   readonly walStatus: string | null
+  /** PID of the server's process that streams from it now. */
+  readonly holder: string | null
   /** Kept in step with a failover slot of a primary (17 and newer); stays set after a promotion. */
   readonly isSynced: boolean
 }
@@ -31,18 +33,23 @@ export const read = Effect.fn("Slot.read")(function* (
 ): Effect.fn.Return<Slot, ConnectorError> {
   const synced = major >= 17 ? "synced" : "false"
   const [row] = yield* connection.query(
-    `select coalesce(plugin, ''), database = current_database(), confirmed_flush_lsn, wal_status, ${synced}
+    `select coalesce(plugin, ''), database = current_database(), confirmed_flush_lsn, wal_status, ${synced}, active_pid
      from pg_replication_slots where slot_name = $1`,
     [slot]
   )
   const apply = "Run `northstar source apply` with an owner's URL."
   if (row === undefined) return yield* misconfigured("open the slot", `replication slot ${slot} does not exist`, apply)
-  const [plugin, isHere, confirmed, walStatus, isSynced] = row
+  const [plugin, isHere, confirmed, walStatus, isSynced, holder] = row
   if (plugin !== "pgoutput" || isHere !== "t" || typeof confirmed !== "string") {
     const detail = `replication slot ${slot} is of another plugin than pgoutput or of another database`
     return yield* misconfigured("open the slot", detail, "Name another slot.")
   }
-  return { confirmed: parseLsn(confirmed), walStatus: walStatus ?? null, isSynced: isSynced === "t" }
+  return {
+    confirmed: parseLsn(confirmed),
+    walStatus: walStatus ?? null,
+    isSynced: isSynced === "t",
+    holder: holder ?? null
+  }
 })
 
 /** Asks a walsender session who it is. */

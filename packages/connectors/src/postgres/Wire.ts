@@ -1,8 +1,8 @@
 /** A message of the PostgreSQL protocol, in place: its type byte and its body from `start` to before `end`. */
 export type OnMessage = (type: number, buffer: Buffer, start: number, end: number) => boolean
 
-/** Longest message that is accepted: beyond PostgreSQL's own 1 GB limit of a row lies only a broken stream. */
-const messageBytesMax = 0x4000_0000
+/** Longest message that is read, 256 MiB: a row beyond that would not fit into the memory of what comes after. */
+const messageBytesMax = 0x1000_0000
 
 /** Bytes that are not what the protocol allows. Thrown inside parsers, turned into `InvalidData` at the socket's edge. */
 export class Malformed extends Error {}
@@ -32,7 +32,9 @@ export class Frames {
     let at = 0
     while (buffer.length - at >= headerBytes) {
       const length = buffer.readUInt32BE(at + 1)
-      if (length < 4 || length > messageBytesMax) throw new Malformed(`a message of ${length} bytes`)
+      if (length < 4) throw new Malformed(`a message of ${length} bytes`)
+      if (length > messageBytesMax)
+        throw new Malformed(`a row of ${length} bytes is longer than the ${messageBytesMax} that are read`)
       const end = at + 1 + length
       if (end > buffer.length) {
         this.want = end - at

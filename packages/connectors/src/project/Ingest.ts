@@ -61,20 +61,27 @@ const program = Effect.fn("Ingest.ingest")(function* (project: Project, options:
   return { captured, loaded, parked: yield* parkedTables(project) } satisfies IngestSummary
 })
 
-/** Loads the tables that were left behind and whose contracts have changed since, up to where the others stand. */
+/** Loads the tables that were left behind and whose contracts have changed since, until they stand where the others do. */
 const catchUpParked = Effect.fnUntraced(function* (project: Project) {
-  const key = loadKey(project)
-  const standing = yield* standingTables(project)
-  const main = Watermarks.furthest(standing.filter(({ parked }) => Option.isNone(parked)))
-  if (Option.isNone(main)) return
-  for (const { table, parked } of standing) {
+  for (const { table, parked } of yield* standingTables(project)) {
     if (Option.isNone(parked)) continue
     const contract = project.tables.find(({ name }) => name === table)!
     if (parked.value.contract === Contract.fingerprint(contract)) continue
     yield* Effect.logInfo(`table ${table} has a new contract: it catches up with the others`)
-    yield* Pipeline.run(load(project, key, table), { program: "catch-up", through: BigInt(main.value) })
-    yield* withSession((session) => Watermarks.rejoin(session, key, table))
+    // Another task may move the others meanwhile.
+    yield* Effect.repeat(catchUp(project, table), { until: (rejoined) => rejoined })
   }
+})
+
+/** Loads one table up to where the others stand, all of the log if none does, and lets it rejoin if they still do. */
+const catchUp = Effect.fnUntraced(function* (project: Project, table: string) {
+  const key = loadKey(project)
+  const standing = yield* standingTables(project)
+  const main = Watermarks.furthest(standing.filter(({ parked }) => Option.isNone(parked)))
+  const upTo = Option.match(main, { onNone: () => ({ untilCaughtUp: true }), onSome: (at) => ({ through: BigInt(at) }) })
+  yield* Pipeline.run(load(project, key, table), { program: "catch-up", ...upTo })
+  const tables = project.tables.map(({ name }) => name)
+  return yield* withSession((session) => Watermarks.rejoin(session, key, table, tables))
 })
 
 const standingTables = (project: Project) =>

@@ -140,25 +140,33 @@ const findSdkFromHere = (): void => {
       try {
         return next(specifier, context)
       } catch (error) {
-        if (!Predicate.hasProperty(error, "code") || error.code !== "ERR_MODULE_NOT_FOUND") throw error
+        if (!isNotFound(error)) throw error
+      }
+      try {
         return next(specifier, { ...context, parentURL: import.meta.url })
+      } catch (error) {
+        if (!isNotFound(error)) throw error
+        throw new Error(`it imports ${specifier}, which does not exist`)
       }
     }
   })
 }
 
+const isNotFound = (error: unknown): boolean =>
+  Predicate.hasProperty(error, "code") && error.code === "ERR_MODULE_NOT_FOUND"
+
 const unreadable = (path: string, cause: unknown): ConnectorError => {
   const message = cause instanceof Error ? cause.message : Cause.pretty(Cause.die(cause))
-  const at = Option.match(place(cause), { onNone: () => basename(path), onSome: (place) => place })
+  const at = Option.getOrElse(place(cause, dirname(path)), () => basename(path))
   return misconfigured(`${at}: ${message}`, "Correct the file, then run again.")
 }
 
-/** `file:line` of a failure: the first line of a syntax error's stack, else its topmost frame in a file. */
-const place = (cause: unknown): Option.Option<string> => {
+/** `file:line` of a failure: the first line of a syntax error's stack, else its topmost frame in the project's folder. */
+const place = (cause: unknown, folder: string): Option.Option<string> => {
   const stack = cause instanceof Error ? (cause.stack ?? "") : ""
-  const syntax = /^(?:file:\/\/)?(\/.*:\d+)\n/.exec(stack)
-  const frame = /\n\s+at (?:.*\()?file:\/\/(\/[^\n)]*:\d+):\d+/.exec(stack)
-  return Option.fromUndefinedOr(syntax?.[1] ?? frame?.[1])
+  const syntax = /^(?:file:\/\/)?(\/.*:\d+)\n/.exec(stack)?.[1]
+  const frames = [...stack.matchAll(/file:\/\/(\/[^\n)]*:\d+):\d+/g)].map((frame) => frame[1] ?? "")
+  return Option.fromUndefinedOr(syntax ?? frames.find((frame) => frame.startsWith(pathToFileURL(folder).pathname)))
 }
 
 const misconfigured = (detail: string, action: string): ConnectorError =>

@@ -4,7 +4,7 @@ import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import type { Table } from "@northstar/core/Table"
 import { literal } from "../warehouse/Dialect.ts"
 import { versionOf } from "../warehouse/Model.ts"
-import { type Session, Warehouse } from "../warehouse/Warehouse.ts"
+import { Warehouse } from "../warehouse/Warehouse.ts"
 import type { Project } from "./Project.ts"
 import * as Services from "./Services.ts"
 
@@ -104,18 +104,20 @@ const Row = Schema.Struct({
   resolution: Schema.NullOr(Schema.String)
 })
 
-const read = (project: Project, conditions: ReadonlyArray<string>, last: number) => {
-  const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`
-  const sql = `SELECT ${idSql} AS id, table_name, row_key, CAST(version AS VARCHAR) AS version, CAST(op AS VARCHAR) AS op,
-      reason, batch, segment, CAST(epoch_ms(source_commit_at) AS VARCHAR) AS committed,
-      CAST(epoch_ms(recorded_at) AS VARCHAR) AS recorded, unchanged, source_values, resolution
-    FROM northstar.quarantine ${where} ORDER BY recorded_at DESC, version DESC LIMIT ${last}`
-  const query = (session: Session) => session.query(sql)
-  return Effect.scoped(Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, query))).pipe(
-    Effect.flatMap((rows) => Effect.orDie(Schema.decodeUnknownEffect(Schema.Array(Row))(rows))),
-    Effect.provide(Services.layer(project))
-  )
-}
+const read = Effect.fnUntraced(function* (project: Project, conditions: ReadonlyArray<string>, last: number) {
+  return yield* Effect.gen(function* () {
+    const { dialect, session: open } = yield* Warehouse
+    const session = yield* open
+    const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`
+    const rows = yield* session.query(
+      `SELECT ${idSql} AS id, table_name, row_key, CAST(version AS VARCHAR) AS version, CAST(op AS VARCHAR) AS op,
+        reason, batch, segment, CAST(${dialect.epochMs("source_commit_at")} AS VARCHAR) AS committed,
+        CAST(${dialect.epochMs("recorded_at")} AS VARCHAR) AS recorded, unchanged, source_values, resolution
+      FROM northstar.quarantine ${where} ORDER BY recorded_at DESC, version DESC LIMIT ${last}`
+    )
+    return yield* Effect.orDie(Schema.decodeUnknownEffect(Schema.Array(Row))(rows))
+  }).pipe(Effect.scoped, Effect.provide(Services.layer(project)))
+})
 
 const operations = ["upsert", "delete", "truncate"] as const
 

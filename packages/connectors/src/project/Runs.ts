@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { RunFact } from "@northstar/core/RunLedger"
-import { literal } from "../warehouse/Dialect.ts"
+import { type Dialect, literal } from "../warehouse/Dialect.ts"
 import { type Session, Warehouse } from "../warehouse/Warehouse.ts"
 import type { Project } from "./Project.ts"
 import * as Services from "./Services.ts"
@@ -29,7 +29,7 @@ export interface RunDetail extends RunLine {
 
 /** The newest `last` runs of the project, newest first. */
 export const list = Effect.fn("Runs.list")(function* (project: Project, options: { readonly last: number }) {
-  return yield* withSession(project, (session) => lines(session, project, "", options.last))
+  return yield* withSession(project, (session, dialect) => lines(session, dialect, project, "", options.last))
 })
 
 /** Facts shown of one run at most: a continuous run commits every few seconds for weeks. */
@@ -39,13 +39,13 @@ const factsMax = 1000
 export const show = Effect.fn("Runs.show")(function* (project: Project, run: string) {
   return yield* withSession(
     project,
-    Effect.fnUntraced(function* (session) {
-      const [line] = yield* lines(session, project, `AND run = ${literal(run)}`, 1)
+    Effect.fnUntraced(function* (session, dialect) {
+      const [line] = yield* lines(session, dialect, project, `AND run = ${literal(run)}`, 1)
       if (line === undefined) return yield* unknown(project, run)
       const rows = yield* session
         .query(
-          `SELECT CAST(epoch_ms(at) AS VARCHAR) AS "atMs", fact FROM northstar.runs
-          WHERE pipeline = ${literal(project.name)} AND run = ${literal(run)} ORDER BY at DESC LIMIT ${factsMax}`
+          `SELECT CAST(${dialect.epochMs("recorded_at")} AS VARCHAR) AS "atMs", fact FROM northstar.runs
+          WHERE pipeline = ${literal(project.name)} AND run = ${literal(run)} ORDER BY recorded_at DESC LIMIT ${factsMax}`
         )
         .pipe(Effect.flatMap((rows) => Effect.orDie(Schema.decodeUnknownEffect(Facts)(rows))))
       return { ...line, facts: rows.toReversed() } satisfies RunDetail
@@ -68,22 +68,28 @@ const Lines = Schema.Array(
   })
 )
 
-const withSession = <A, E>(project: Project, f: (session: Session) => Effect.Effect<A, E>) =>
-  Effect.scoped(Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, f))).pipe(
-    Effect.provide(Services.layer(project))
-  )
+const withSession = <A, E>(project: Project, f: (session: Session, dialect: Dialect) => Effect.Effect<A, E>) =>
+  Effect.scoped(
+    Effect.flatMap(Warehouse, ({ dialect, session }) => Effect.flatMap(session, (opened) => f(opened, dialect)))
+  ).pipe(Effect.provide(Services.layer(project)))
 
-const lines = Effect.fnUntraced(function* (session: Session, project: Project, condition: string, last: number) {
+const lines = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  project: Project,
+  condition: string,
+  last: number
+) {
   const field = (name: string) => `json_extract_string(fact, '$.${name}')`
   const fresh = `${field("_tag")} = 'Committed' AND ${field("replayed")} = 'false'`
   const only = (tag: string) => `max(CASE WHEN ${field("_tag")} = '${tag}' THEN fact END)`
   const rows = yield* session.query(
-    `SELECT run, min(stream) AS stream, CAST(epoch_ms(min(at)) AS VARCHAR) AS "startedAtMs",
-      CAST(epoch_ms(max(at)) AS VARCHAR) AS "seenAtMs", CAST(count(CASE WHEN ${fresh} THEN 1 END) AS VARCHAR) AS "batches",
+    `SELECT run, min(stream) AS stream, CAST(${dialect.epochMs("min(recorded_at)")} AS VARCHAR) AS "startedAtMs",
+      CAST(${dialect.epochMs("max(recorded_at)")} AS VARCHAR) AS "seenAtMs", CAST(count(CASE WHEN ${fresh} THEN 1 END) AS VARCHAR) AS "batches",
       CAST(coalesce(sum(CASE WHEN ${fresh} THEN CAST(${field("rows")} AS BIGINT) END), 0) AS VARCHAR) AS "rows",
       ${only("Started")} AS "started", ${only("Ended")} AS "ended"
     FROM northstar.runs WHERE pipeline = ${literal(project.name)} ${condition}
-    GROUP BY run ORDER BY min(at) DESC LIMIT ${last}`
+    GROUP BY run ORDER BY min(recorded_at) DESC LIMIT ${last}`
   )
   const decoded = yield* Effect.orDie(Schema.decodeUnknownEffect(Lines)(rows))
   return decoded.map(({ ended, started, ...rest }): RunLine => {

@@ -4,7 +4,7 @@ import { type Claim, refused } from "./BusinessKey.ts"
 import type { Dialect } from "./Dialect.ts"
 import { literal } from "./Dialect.ts"
 import { type Model, ordinalBefore, sameKey } from "./Model.ts"
-import { movedKey, rowKey } from "./Refold.ts"
+import { floorOf, highOf, rowKey } from "./Refold.ts"
 import type { Session } from "./Warehouse.ts"
 
 /** Numbers about a stage that decide which of the rarer steps a publish needs. */
@@ -64,13 +64,13 @@ export const decide = Effect.fn("Outcome.decide")(function* (
     `SELECT count(*) AS n FROM northstar.quarantine WHERE table_name = ${literal(model.name)} AND resolved_at IS NULL`
   )
   const anyOpen = Number(openCount[0]?.["n"] ?? 0) > 0
-  const follow = followsQuarantined(dialect, model, anyOpen)
-  if (facts.partial > 0) yield* session.execute(follow)
+  if (facts.partial > 0) yield* followQuarantined(session, dialect, model, anyOpen)
   const duplicates = yield* duplicateNames(session, dialect, model, isLate)
-  if (facts.partial > 0 && duplicates > 0) yield* session.execute(follow)
+  if (facts.partial > 0 && duplicates > 0) yield* followQuarantined(session, dialect, model, anyOpen)
   if (anyOpen) {
     yield* session.execute(
-      `UPDATE ${model.stage} AS s SET _outcome = 'superseded' WHERE s._reason IS NOT NULL AND ${openQuarantine(model)} AND q.row_key = ${stageKey(dialect, model, "s.")} AND q.version = s._version)`
+      `UPDATE ${model.stage} AS s SET _outcome = 'superseded' WHERE _reason IS NOT NULL AND _outcome IS NULL
+        AND EXISTS (SELECT 1 FROM northstar.quarantine AS q WHERE ${isOpen(model)} AND q.version = s._version AND q.row_key = ${stageKey(dialect, model, "s.")})`
     )
   }
 })
@@ -82,9 +82,8 @@ export const isAccepted = "_op <> 3 AND _reason IS NULL AND _outcome IS NULL"
 export const stageKey = (dialect: Dialect, model: Model, from = ""): string =>
   `coalesce(${from}_broken_key, ${rowKey(dialect, model, from)})`
 
-/** Opens an EXISTS over the table's changes `q` that were set aside by earlier batches; the caller closes it. */
-const openQuarantine = (model: Model): string =>
-  `EXISTS (SELECT 1 FROM northstar.quarantine AS q WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL`
+/** Changes `q` of the table that earlier batches set aside and nothing has resolved. */
+const isOpen = (model: Model): string => `q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL`
 
 /** Contract columns, operation and mask: what a change says. */
 const sameContent = (model: Model, left: string, right: string): string =>
@@ -113,68 +112,93 @@ const repeated = Effect.fnUntraced(function* (session: Session, dialect: Dialect
 })
 
 /**
- * A change that leaves columns out joins the quarantined change before it, of its key or of the key it moved from, unless
- * a whole one stands between.
+ * Sets aside changes that leave columns out and follow a quarantined change of their key, or of the key they moved from,
+ * without a whole one between: what they leave out is not known.
  */
-const followsQuarantined = (dialect: Dialect, model: Model, anyOpen: boolean): string => {
-  const key = stageKey(dialect, model, "s.")
-  const moved = movedKey(dialect, model, "s.")
-  // Of two changes one version apart a key move's delete is the earlier: the old key counts as it stood before.
-  const broken = (brokenKey: string, version: string) => {
-    const whole = (relation: string, wholeKey: string, extra: string) =>
-      `EXISTS (SELECT 1 FROM ${relation} AS w WHERE ${wholeKey} = ${brokenKey} AND w._version > ${version} AND (w._op = 2 OR w._unchanged IS NULL)
-        AND ((${brokenKey} = ${key} AND w._version < s._version) OR w._version < ${ordinalBefore("s._version")})${extra})`
-    return `${brokenKey} IN (${key}, CASE WHEN s._moved_from IS NOT NULL THEN ${moved} END) AND ${version} < s._version
-      AND NOT ${whole(model.stage, stageKey(dialect, model, "w."), " AND w._op <> 3 AND w._reason IS NULL AND w._outcome IS NULL")}
-      AND NOT ${whole(model.history, rowKey(dialect, model, "w."), "")}`
-  }
-  const staged = `EXISTS (SELECT 1 FROM ${model.stage} AS b WHERE b._reason IS NOT NULL AND ${broken(stageKey(dialect, model, "b."), "b._version")})`
+const followQuarantined = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  model: Model,
+  anyOpen: boolean
+) {
+  const broken = yield* session.query(
+    `SELECT count(*) AS n FROM ${model.stage} WHERE _reason IS NOT NULL AND _outcome IS NULL`
+  )
+  if (!anyOpen && Number(broken[0]?.["n"] ?? 0) === 0) return
+  const keys = model.key.map(({ sql }) => sql).join(", ")
+  const parsed = (json: string) =>
+    model.key.map(({ sql, type }, index) => `${dialect.parse(dialect.jsonAt(json, index), type)} AS ${sql}`).join(", ")
+  const partial = `${isAccepted} AND _op = 1 AND _unchanged IS NOT NULL`
+  const lookups = `SELECT ${keys}, _segment, _row, _version AS _before FROM ${model.stage} WHERE ${partial}
+    UNION ALL SELECT ${parsed("_moved_from")}, _segment, _row, ${ordinalBefore("_version")} FROM ${model.stage} WHERE ${partial} AND _moved_from IS NOT NULL`
+  const isWhole = "(_op = 2 OR _unchanged IS NULL)"
   // One that is staged again is judged anew.
-  const isStaged = `EXISTS (SELECT 1 FROM ${model.stage} AS a WHERE a._version = q.version AND ${stageKey(dialect, model, "a.")} = q.row_key)`
-  const earlier = anyOpen ? ` OR ${openQuarantine(model)} AND ${broken("q.row_key", "q.version")} AND NOT ${isStaged})` : ""
-  return `UPDATE ${model.stage} AS s SET _reason = 'after_quarantined' WHERE s._op = 1 AND s._unchanged IS NOT NULL AND s._reason IS NULL
-    AND s._outcome IS NULL AND (${staged}${earlier})`
-}
+  const earlier = `
+    UNION ALL SELECT ${parsed("row_key")}, version, 1 FROM northstar.quarantine AS q WHERE ${isOpen(model)}
+      AND NOT EXISTS (SELECT 1 FROM ${model.stage} AS a WHERE a._version = q.version AND ${stageKey(dialect, model, "a.")} = q.row_key)`
+  const events = `SELECT ${keys}, _version, CASE WHEN _reason IS NULL THEN 0 ELSE 1 END AS _broken FROM ${model.stage}
+      WHERE _op <> 3 AND _outcome IS NULL AND (_reason IS NOT NULL OR ${isWhole})
+    UNION ALL SELECT ${keys}, _version, 0 FROM ${model.history} WHERE ${isWhole}${anyOpen ? earlier : ""}`
+  const newest = (flag: number) => `max(CASE WHEN e._broken = ${flag} THEN e._version END)`
+  yield* session.execute(
+    `UPDATE ${model.stage} SET _reason = 'after_quarantined' WHERE (_segment, _row) IN (
+      SELECT l._segment, l._row FROM (${lookups}) AS l JOIN (${events}) AS e ON ${sameKey(model, "l", "e")} AND e._version < l._before
+      GROUP BY l._segment, l._row, l._before HAVING ${newest(1)} >= coalesce(${newest(0)}, -1))`
+  )
+})
 
 /** Rows that may share a business key with another row, at most, in one batch. */
 const claimsMax = 200_000
 
-/** Sets aside changes that claim a business key held by another live row, in the stage or already published. */
-const duplicateNames = Effect.fnUntraced(function* (session: Session, dialect: Dialect, model: Model) {
-  if (model.table.businessKey.length === 0) return
+/** Refused changes marked by one statement. */
+const refusedMax = 1_000
+
+/** Sets aside changes that claim a business key held by another live row, in the stage or already published; returns how many. */
+const duplicateNames = Effect.fnUntraced(function* (session: Session, dialect: Dialect, model: Model, isLate: boolean) {
+  if (model.table.businessKey.length === 0) return 0
   const names = model.table.businessKey.map((name) => dialect.id(name))
   const name = dialect.jsonArray(names.map((sql) => `CAST(${sql} AS VARCHAR)`))
   const isNamed = names.map((sql) => `${sql} IS NOT NULL`).join(" AND ")
   const key = rowKey(dialect, model)
-  const usable = "_reason IS NULL AND _outcome IS NULL"
-  const claimed = `SELECT DISTINCT ${key} AS k, ${name} AS name FROM ${model.stage} WHERE _op = 1 AND ${usable} AND ${isNamed}`
-  const shared = `SELECT name FROM (${claimed} UNION SELECT ${key}, ${name} FROM ${model.curated} WHERE (${names.join(", ")}) IN (SELECT (${names.join(", ")}) FROM ${model.stage} WHERE _op = 1 AND ${usable} AND ${isNamed}))
-    AS claims GROUP BY name HAVING count(*) > 1`
+  // A change that leaves the name out keeps it, and a late one that is not its row's newest changes no name.
+  const carried = model.table.businessKey.map((part) => `NOT ${dialect.jsonHas("_unchanged", part)}`).join(" AND ")
+  const isNewest = isLate
+    ? ` AND NOT EXISTS (SELECT 1 FROM ${model.history} AS h WHERE ${sameKey(model, "h", "s")} AND h._version > s._version) AND _version > ${floorOf(model)}`
+    : ""
+  const usable = `${isAccepted} AND ${carried}${isNewest}`
+  const claimed = `SELECT DISTINCT ${key} AS k, ${name} AS name FROM ${model.stage} AS s WHERE _op = 1 AND ${usable} AND ${isNamed}`
+  const staged = `SELECT ${names.join(", ")} FROM ${model.stage} AS s WHERE _op = 1 AND ${usable} AND ${isNamed}`
+  const published = `SELECT ${key}, ${name} FROM ${model.curated} WHERE (${names.join(", ")}) IN (${staged})`
+  const shared = `SELECT name FROM (${claimed} UNION ${published}) AS claims GROUP BY name HAVING count(*) > 1`
   const some = yield* session.query(`SELECT count(*) AS n FROM (${shared}) AS shared`)
-  if (Number(some[0]?.["n"] ?? 0) === 0) return
-  const keys = `SELECT k FROM (${claimed}) AS c WHERE name IN (${shared}) UNION SELECT ${key} FROM ${model.curated} WHERE ${name} IN (${shared})`
+  if (Number(some[0]?.["n"] ?? 0) === 0) return 0
+  const keys = `SELECT k FROM (${claimed} UNION ${published}) AS c WHERE name IN (${shared})`
   const rows = yield* session
     .query(
-      `SELECT ${key} AS k, CASE WHEN ${isNamed} THEN ${name} END AS name, CAST(_version AS VARCHAR) AS v, true AS published FROM ${model.curated} WHERE ${key} IN (${keys})
-      UNION ALL SELECT ${key}, CASE WHEN _op = 1 AND ${isNamed} THEN ${name} END, CAST(_version AS VARCHAR), false FROM ${model.stage} WHERE _op <> 3 AND ${usable} AND ${key} IN (${keys})`,
+      `SELECT ${key} AS k, CASE WHEN ${isNamed} THEN ${name} END AS name, CAST(_version AS VARCHAR) AS v, 'published' AS kind FROM ${model.curated} WHERE ${key} IN (${keys})
+      UNION ALL SELECT ${key}, CASE WHEN _op = 1 AND ${isNamed} THEN ${name} END, CAST(_version AS VARCHAR), CASE WHEN _unchanged IS NULL THEN 'whole' ELSE 'partial' END
+        FROM ${model.stage} AS s WHERE ${usable} AND ${key} IN (${keys})
+      UNION ALL SELECT '', NULL, CAST(_version AS VARCHAR), 'truncate' FROM ${model.stage} WHERE _op = 3 AND _version > ${highOf(model)}`,
       [],
       { rowsMax: claimsMax }
     )
     .pipe(Effect.mapError((error) => tooManyClaims(model, error)))
   const broken = refused(rows.map(claim))
-  for (const { key: rowKeyText, version } of broken) {
-    yield* session.execute(
-      `UPDATE ${model.stage} SET _reason = ${literal(`duplicate:${model.table.businessKey.join("+")}`)} WHERE _version = ${version} AND ${key} = ?`,
-      [rowKeyText]
-    )
+  const reason = literal(`duplicate:${model.table.businessKey.join("+")}`)
+  for (let start = 0; start < broken.length; start += refusedMax) {
+    const some = broken.slice(start, start + refusedMax)
+    const list = some.map(({ key: text, version }) => `(${literal(text)}, ${version})`).join(", ")
+    yield* session.execute(`UPDATE ${model.stage} SET _reason = ${reason} WHERE ${isAccepted} AND (${key}, _version) IN (${list})`)
   }
+  return broken.length
 })
 
 const claim = (row: Readonly<Record<string, unknown>>): Claim => ({
   key: String(row["k"]),
-  name: typeof row["name"] === "string" ? row["name"] : null,
+  name: row["name"] === null ? null : String(row["name"]),
   version: BigInt(String(row["v"])),
-  published: row["published"] === true
+  // Sound: the query names its kinds.
+  kind: row["kind"] as Claim["kind"]
 })
 
 const tooManyClaims = (model: Model, error: ConnectorError): ConnectorError =>

@@ -7,7 +7,7 @@ import { curatedColumns, historyColumns, type Model, sameKey } from "./Model.ts"
 import { decide, isAccepted, type StageFacts, stageFacts } from "./Outcome.ts"
 import { account } from "./Accounting.ts"
 import { quarantine } from "./Quarantine.ts"
-import { collectDependents, floorOf, refold, refoldNames, rowKey } from "./Refold.ts"
+import { collectDependents, floorOf, highOf, refold, refoldNames, rowKey } from "./Refold.ts"
 import { type StagedSegment, violates } from "./Stage.ts"
 import type { Session } from "./Warehouse.ts"
 
@@ -134,7 +134,6 @@ const collectRefolds = Effect.fnUntraced(function* (
   if (!isLate && facts.partial === 0 && !someHeld) return false
   const names = refoldNames(dialect, model)
   const keys = model.key.map(({ sql }) => sql).join(", ")
-  const high = `(SELECT high_version FROM northstar.tables WHERE table_name = ${literal(model.name)})`
   const heldKeys = `${rowKey(dialect, model)} IN (SELECT row_key FROM northstar.held WHERE table_name = ${literal(model.name)})`
   // What a late truncate removes may be what a later change left out.
   const dependsOnFloor =
@@ -144,7 +143,7 @@ const collectRefolds = Effect.fnUntraced(function* (
   yield* session.execute(
     dialect.createStage(
       names.keys,
-      `SELECT DISTINCT ${keys} FROM ${model.stage} WHERE ${isAccepted} AND (_unchanged IS NOT NULL OR _version <= ${high}${someHeld ? ` OR ${heldKeys}` : ""})${dependsOnFloor}`
+      `SELECT DISTINCT ${keys} FROM ${model.stage} WHERE ${isAccepted} AND (_unchanged IS NOT NULL OR _version <= ${highOf(model)}${someHeld ? ` OR ${heldKeys}` : ""})${dependsOnFloor}`
     )
   )
   yield* collectDependents(session, dialect, model)

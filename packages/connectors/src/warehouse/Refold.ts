@@ -94,6 +94,10 @@ const chainStart = (dialect: Dialect, model: Model, names: Names): string =>
 export const floorOf = (model: Model): string =>
   `(SELECT coalesce(max(version), -1) FROM northstar.floors WHERE table_name = ${literal(model.name)})`
 
+/** The greatest version ever published of the table. */
+export const highOf = (model: Model): string =>
+  `(SELECT high_version FROM northstar.tables WHERE table_name = ${literal(model.name)})`
+
 /** Upserts of a chain's links that nothing after them has reset. */
 const liveQuery = (model: Model, names: Names): string => {
   // A row that moved here has no past under this key, even if the delete before it is missing.

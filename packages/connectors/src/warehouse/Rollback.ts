@@ -7,6 +7,7 @@ import { make as makeModel, type Model } from "./Model.ts"
 import { collectDependents, refold, refoldNames } from "./Refold.ts"
 import { publishedBy } from "./Quarantine.ts"
 import { type Session, Warehouse } from "./Warehouse.ts"
+import { lock } from "./Watermarks.ts"
 
 const step = declare("rollback", ["taken", "committed"])
 
@@ -48,9 +49,9 @@ export const apply = Effect.fn("Rollback.apply")(function* (tables: ReadonlyArra
       const session = yield* open
       const planned = yield* session.transaction(
         Effect.gen(function* () {
-          const names = tables.map(({ name }) => name).toSorted()
-          yield* session.execute(
-            `UPDATE northstar.tables SET locks = locks + 1 WHERE table_name IN (${names.map(literal).join(", ")})`
+          yield* lock(
+            session,
+            tables.map(({ name }) => name)
           )
           const planned = yield* planIn(session, dialect, tables, batch)
           for (const { table } of planned.lines) {

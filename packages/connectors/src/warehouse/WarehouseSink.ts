@@ -94,10 +94,11 @@ const loadBatch = Effect.fnUntraced(function* <P>(
   )
   const relations = yield* acceptedRelations(session)
   const byTable = Map.groupBy(segments, ({ file }) => file.table)
-  const checked = models.map((model) => ({ model, verdict: judge(model, byTable, relations) }))
+  const isCatchUp = context.options.catchUp !== undefined
+  const checked = models.map((model) => ({ model, verdict: judge(model, byTable, relations, isCatchUp) }))
   const parked = checked.filter(({ verdict }) => verdict._tag === "Breaks")
   const staying = checked.filter(({ verdict }) => verdict._tag === "Fits").map(({ model }) => model)
-  if (context.options.catchUp !== undefined && parked[0] !== undefined) {
+  if (isCatchUp && parked[0] !== undefined) {
     return yield* stillBroken(parked[0].model, parked[0].verdict as BreaksVerdict)
   }
   const staged = yield* Effect.forEach(
@@ -113,13 +114,14 @@ const loadBatch = Effect.fnUntraced(function* <P>(
   const times = { committedAtMs: batch.committedAtMs, completeThroughMs: batch.completeThroughMs, nowMs }
   const rows = yield* session.transaction(
     Effect.gen(function* () {
-      yield* Watermarks.lockAndCompare(session, key, [...names, ...parked.map(({ model }) => model.name)], after)
+      const left = isCatchUp ? [] : leftOut(context.options.tables, models)
+      yield* Watermarks.lockAndCompare(session, key, [...names, ...parked.map(({ model }) => model.name)], after, left)
       yield* step("locked")
       let published = 0
       for (const table of staged) {
         const highVersion = yield* highVersionOf(session, table.model)
         const result = yield* publishTable(session, dialect, { ...table, highVersion }, publication)
-        yield* remember(session, table, result.highVersion)
+        yield* remember(session, table, result.highVersion, relations.get(table.model.name))
         yield* record(session, dialect, key, { ...publication, after, through, times }, table.model, result.accounting)
         published += result.accounting.rows
       }
@@ -148,33 +150,44 @@ const loadBatch = Effect.fnUntraced(function* <P>(
   return { rows, active: staying }
 })
 
+/** Tables that this task found parked when it opened. */
+const leftOut = (tables: ReadonlyArray<Table>, models: ReadonlyArray<Model>): ReadonlyArray<string> =>
+  tables.map(({ name }) => name).filter((name) => !models.some((model) => model.name === name))
+
 type BreaksVerdict = Extract<Contract.Fit, { readonly _tag: "Breaks" }>
 
 /** The first misfit among a table's segments, or that all fit. */
 const judge = (
   model: Model,
   byTable: ReadonlyMap<string, ReadonlyArray<Segment>>,
-  relations: ReadonlyMap<string, Relation>
+  relations: ReadonlyMap<string, Relation>,
+  isCatchUp: boolean
 ): Contract.Fit => {
   const remembered = relations.get(model.name)
-  // An edited contract is a person's word that the new shape is right.
-  const accepted = remembered?.contract === Contract.fingerprint(model.table) ? remembered.columns : undefined
-  const fits = (byTable.get(model.table.source) ?? []).map((segment) =>
-    Contract.fit(model.table, segment.columns, accepted)
-  )
+  // An edited contract is a person's word that the new shape is right; what landed before was accepted then.
+  const known = remembered?.contract === Contract.fingerprint(model.table) && !isCatchUp ? remembered : undefined
+  const fits = (byTable.get(model.table.source) ?? []).map((segment) => {
+    const isNewer = known !== undefined && segment.sequence > BigInt(known.sequence)
+    return Contract.fit(model.table, segment.columns, isNewer ? known.columns : undefined)
+  })
   return fits.find(({ _tag }) => _tag === "Breaks") ?? { _tag: "Fits", added: [] }
 }
 
 interface Relation {
   readonly columns: Segment["columns"]
+  /** Number of the log's record that it is from. */
+  readonly sequence: string
   readonly contract: string
 }
 
 const RelationText = Schema.fromJsonString(
-  Schema.Array(Schema.Struct({ name: Schema.String, type: Schema.String, key: Schema.Boolean }))
+  Schema.Struct({
+    sequence: Schema.String,
+    columns: Schema.Array(Schema.Struct({ name: Schema.String, type: Schema.String, key: Schema.Boolean }))
+  })
 )
 
-/** The shape each table was last loaded with. */
+/** The newest shape each table was loaded with. */
 const acceptedRelations = Effect.fnUntraced(function* (session: Session) {
   const rows = yield* session.query(
     "SELECT table_name, relation, contract FROM northstar.tables WHERE relation IS NOT NULL"
@@ -182,7 +195,7 @@ const acceptedRelations = Effect.fnUntraced(function* (session: Session) {
   return new Map(
     rows.map((row): [string, Relation] => [
       String(row["table_name"]),
-      { columns: Schema.decodeUnknownSync(RelationText)(row["relation"]), contract: String(row["contract"]) }
+      { ...Schema.decodeUnknownSync(RelationText)(row["relation"]), contract: String(row["contract"]) }
     ])
   )
 })
@@ -234,10 +247,20 @@ const highVersionOf = (session: Session, model: Model) =>
   )
 
 /** Keeps the greatest version and the newest shape that were published. */
-const remember = (session: Session, { model, segments }: Omit<Staged, "highVersion">, highVersion: bigint) => {
-  const newest = segments.at(-1)!.segment.columns
+const remember = (
+  session: Session,
+  { model, segments }: Omit<Staged, "highVersion">,
+  highVersion: bigint,
+  before: Relation | undefined
+) => {
+  const { sequence, columns } = segments.at(-1)!.segment
+  const relation = literal(JSON.stringify({ sequence: String(sequence), columns }))
+  const shape =
+    before === undefined || sequence > BigInt(before.sequence)
+      ? `, relation = ${relation}, contract = ${literal(Contract.fingerprint(model.table))}`
+      : ""
   return session.execute(
-    `UPDATE northstar.tables SET high_version = ${highVersion}, relation = ${literal(JSON.stringify(newest))}, contract = ${literal(Contract.fingerprint(model.table))} WHERE table_name = ${literal(model.name)}`
+    `UPDATE northstar.tables SET high_version = ${highVersion}${shape} WHERE table_name = ${literal(model.name)}`
   )
 }
 

@@ -1,4 +1,5 @@
 import { Effect, Option } from "effect"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { WatermarkConflict } from "@northstar/core/WatermarkStore"
 import type { StreamKey } from "@northstar/core/Position"
 import { type Dialect, literal } from "./Dialect.ts"
@@ -34,23 +35,42 @@ export const load = Effect.fnUntraced(function* (session: Session, key: StreamKe
   })
 })
 
+/** Takes the tables' lock rows, in one order. A table without one was never prepared: two tasks could load it at once. */
+export const lock = Effect.fnUntraced(function* (session: Session, tables: ReadonlyArray<string>) {
+  const locked = yield* session.execute(
+    `UPDATE northstar.tables SET locks = locks + 1 WHERE table_name IN (${tables.toSorted().map(literal).join(", ")})`
+  )
+  if (locked >= tables.length) return
+  return yield* new ConnectorError({
+    connector: "warehouse",
+    operation: "lock",
+    detail: `${tables.length - locked} of the tables ${tables.join(", ")} are not prepared in the warehouse`,
+    action: "Start the program again: it prepares the tables of its configuration first",
+    reason: new Misconfigured({ detail: "tables" })
+  })
+})
+
 /**
- * Takes the tables' lock rows, in one order, and only then compares: an engine that lets a blocked UPDATE go on with an
- * old snapshot compares in the next statement, which sees what the other publisher committed.
+ * Takes the tables' lock rows and only then compares: an engine that lets a blocked UPDATE go on with an old snapshot
+ * compares in the next statement, which sees what the other publisher committed. Tables `leftOut` must be parked: one
+ * that another task let rejoin meanwhile would fall behind.
  */
 export const lockAndCompare = Effect.fnUntraced(function* (
   session: Session,
   key: StreamKey,
   tables: ReadonlyArray<string>,
-  after: Option.Option<string>
+  after: Option.Option<string>,
+  leftOut: ReadonlyArray<string> = []
 ) {
   if (tables.length === 0) return
-  yield* session.execute(
-    `UPDATE northstar.tables SET locks = locks + 1 WHERE table_name IN (${tables.toSorted().map(literal).join(", ")})`
-  )
+  yield* lock(session, tables)
   const standing = yield* load(session, key, tables)
   const main = furthest(standing)
-  const fits = standing.every(({ through }) => Option.isNone(through) || same(through, after)) && same(main, after)
+  const others = yield* load(session, key, leftOut)
+  const fits =
+    standing.every(({ through }) => Option.isNone(through) || same(through, after)) &&
+    same(main, after) &&
+    others.every(({ parked }) => Option.isSome(parked))
   if (!fits) return yield* new WatermarkConflict({ key, batchAfter: after, watermark: main })
 })
 
@@ -116,8 +136,18 @@ export const park = Effect.fnUntraced(function* (
   )
 })
 
-/** Lets a table that has caught up with the others load with them again. */
-export const rejoin = (session: Session, key: StreamKey, table: string) =>
-  session.execute(
-    `UPDATE northstar.watermarks SET parked_reason = NULL, parked_contract = NULL WHERE ${ofStream(key)} AND table_name = ${literal(table)}`
+/**
+ * Lets a parked table load with the others again if it stands where they do, and says whether; the others may have moved
+ * on since it caught up. `tables` are all of the stream's.
+ */
+export const rejoin = (session: Session, key: StreamKey, table: string, tables: ReadonlyArray<string>) =>
+  session.transaction(
+    Effect.gen(function* () {
+      yield* lock(session, tables)
+      const others = `SELECT max(through) FROM northstar.watermarks WHERE ${ofStream(key)} AND parked_reason IS NULL`
+      const rejoined = yield* session.execute(
+        `UPDATE northstar.watermarks SET parked_reason = NULL, parked_contract = NULL WHERE ${ofStream(key)} AND table_name = ${literal(table)} AND through = coalesce((${others}), through)`
+      )
+      return rejoined > 0
+    })
   )

@@ -148,6 +148,25 @@ describe("the stream", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("S6 incarnation: a slot that lost the WAL it needs is refused", () =>
+    Effect.gen(function* () {
+      const settings = { max_slot_wal_keep_size: "1MB", min_wal_size: "32MB", max_wal_size: "32MB" }
+      const { server, sql } = yield* start({ settings })
+      yield* sql.query("insert into public.orders values (1, 'new')")
+      const reader = yield* source(server.url).open
+      const last = (yield* toHead(reader)).at(-1)?.through
+      for (let n = 0; n < 3; n++) {
+        yield* sql.query("insert into public.unrelated select generate_series(1, 100000)")
+        yield* sql.query("select pg_switch_wal()")
+      }
+      yield* sql.query("checkpoint")
+      for (const after of [Option.fromUndefinedOr(last), Option.none()]) {
+        const read = Stream.runDrain(reader.read({ after, through: Option.none() }))
+        assert.strictEqual(yield* reasonOf(read), Option.isSome(after) ? "HistoryLost" : "Misconfigured")
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("S6 incarnation: a new timeline is refused for a slot that was not synchronised", () =>
     Effect.gen(function* () {
       const { server, sql } = yield* start()
@@ -235,10 +254,9 @@ describe("the stream", () => {
           until: (rows) => rows[0]?.[0] === "t"
         })
         const second = yield* source(server.url).open
-        assert.strictEqual(
-          yield* reasonOf(Stream.runDrain(second.read({ after: Option.none(), through: Option.none() }))),
-          "Busy"
-        )
+        const error = yield* Effect.flip(Stream.runDrain(second.read({ after: Option.none(), through: Option.none() })))
+        assert.strictEqual(error.reason._tag, "Busy")
+        assert.match(error.message, /PID \d+/)
         yield* server.crash
         assert.strictEqual(yield* Fiber.join(running), "Unavailable")
         yield* server.restart

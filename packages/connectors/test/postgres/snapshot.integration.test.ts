@@ -73,7 +73,7 @@ describe("a snapshot", () => {
       yield* sql.query("select pg_replication_slot_advance('northstar', pg_current_wal_lsn())")
       const found: Array<Read> = []
       let after = Option.none<PostgresPosition>()
-      const isDone = () => Option.exists(after, (at) => at.snapshots["public.lines"]?.done === true)
+      const isDone = () => Option.exists(after, (at) => at.snapshots["public.lines"]?.done ?? false)
       while (!isDone()) {
         const reader = yield* source(server.url, { snapshot: { ...options, chunkRows: 100 } }).open
         const reads = yield* take(reader, after, 1)
@@ -127,8 +127,8 @@ describe("a snapshot", () => {
       yield* sql.query("select pg_create_logical_replication_slot('northstar', 'pgoutput')")
       const reader = yield* source(server.url, { epoch: 2, snapshot: options }).open
       const after = yield* toHead(reader, Option.fromUndefinedOr(before.at(-1)?.through))
-      const [floor] = rows(after).filter((row) => row.op === opTruncate && row.table === "public.orders")
-      const oldest = rows(after).filter((row) => row.op !== opTruncate && row.table === "public.orders")[0]
+      const floor = rows(after).find((row) => row.op === opTruncate && row.table === "public.orders")
+      const oldest = rows(after).find((row) => row.op !== opTruncate && row.table === "public.orders")
       assert.isTrue(floor !== undefined && oldest !== undefined && floor.position < oldest.position)
       assert.isTrue(floor !== undefined && rows(before).every((row) => row.position < floor.position))
       assert.deepStrictEqual(statuses(rows(after)), yield* truth(sql))

@@ -1,11 +1,14 @@
 import { createHash, randomUUID } from "node:crypto"
-import { Effect, Layer, Option, type Scope } from "effect"
-import { type Change, Version } from "@northstar/core/Change"
+import { join } from "node:path"
+import { Effect, Layer, Option, type Scope, Stream } from "effect"
+import * as Batch from "@northstar/core/Batch"
+import type { Change, Version } from "@northstar/core/Change"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
-import { sequence } from "@northstar/core/Position"
+import { Failpoint } from "@northstar/core/Failpoint"
+import { sequence, type StreamKey } from "@northstar/core/Position"
 import type { Table } from "@northstar/core/Table"
 import { Histories, type ChangeLaws } from "@northstar/core/testing"
-import * as DuckDb from "./ScratchDuck.ts"
+import * as DuckDb from "../../src/duckdb/DuckDb.ts"
 import { BlockBuilder, relation } from "../../src/landing/BlockBuilder.ts"
 import * as FolderStore from "../../src/landing/FolderStore.ts"
 import { ObjectStore } from "../../src/landing/ObjectStore.ts"
@@ -17,44 +20,37 @@ import { Warehouse } from "../../src/warehouse/Warehouse.ts"
 import * as WarehouseSink from "../../src/warehouse/WarehouseSink.ts"
 
 /** Key under which the tests load. */
-export const key = { pipeline: "laws", stream: "main" }
+export const key: StreamKey = { pipeline: "laws", stream: "main" }
 
 /** Positions of the log. */
 export const position = sequence("landing/sequence")
 
 const ops = { upsert: 1, delete: 2, truncate: 3 } as const
 
-/** Changes of one table as a landed segment, in the order given. */
+/** The shape that a segment's relation has at the source, where it is not the contract's names, all of type text. */
+export interface Shape {
+  readonly columns?: ReadonlyArray<string>
+  readonly types?: Readonly<Record<string, string>>
+}
+
+let landed = 0n
+
+/** Changes of one table as a landed segment, in the order given; each call is a later record of the log. */
 export const segmentOf = Effect.fn(function* (
   table: Table,
   changes: ReadonlyArray<Change<Histories.Row>>,
-  types: Readonly<Record<string, string>> = {}
+  { columns = Object.keys(table.columns), types = {} }: Shape = {}
 ) {
   const store = yield* ObjectStore
-  const names = Object.keys(table.columns)
   const shape = relation(
     table.source,
-    names.map((name) => ({ name, type: types[name] ?? "text", key: table.key.includes(name) }))
+    columns.map((name) => ({ name, type: types[name] ?? "text", key: table.key.includes(name) }))
   )
   const builder = new BlockBuilder(shape)
-  const utf8 = new TextEncoder()
-  for (const change of changes) {
-    const { position: at, ordinal } = change.version
-    builder.begin(ops[change.op], at, ordinal, at * 1_000_000n)
-    const values: Histories.Row =
-      change.op === "upsert" ? change.row : change.op === "delete" ? { [table.key[0]]: change.key } : {}
-    for (const [index, name] of names.entries()) {
-      const value = values[name]
-      if (change.op === "upsert" && change.unchanged.includes(name)) builder.unchanged(index)
-      else if (typeof value === "string") {
-        const bytes = utf8.encode(value)
-        builder.value(index, bytes, 0, bytes.length)
-      }
-    }
-    if (change.op === "upsert" && change.movedFrom !== undefined) builder.movedFrom(JSON.stringify([change.movedFrom]))
-  }
+  for (const change of changes) append(builder, columns, table.key[0], change)
   const bytes = yield* Parquet.encode(builder.finish())
-  const path = `laws/data/${randomUUID()}.parquet`
+  const at = ++landed
+  const path = `laws/data/${String(at).padStart(20, "0")}/${randomUUID()}.parquet`
   yield* store.put(path, bytes)
   const { epoch, revision } = changes[0]!.version
   return {
@@ -67,13 +63,36 @@ export const segmentOf = Effect.fn(function* (
       sha256: createHash("sha256").update(bytes).digest("hex")
     },
     columns: shape.columns,
-    sequence: 1n,
+    sequence: at,
     epoch,
     revision,
     writtenAtMs: 0,
     completeThroughMs: null
   } satisfies Segment
 })
+
+const utf8 = new TextEncoder()
+
+const append = (
+  builder: BlockBuilder,
+  columns: ReadonlyArray<string>,
+  keyColumn: string,
+  change: Change<Histories.Row>
+): void => {
+  const { position: at, ordinal } = change.version
+  builder.begin(ops[change.op], at, ordinal, at * 1_000_000n)
+  const values: Histories.Row =
+    change.op === "upsert" ? change.row : change.op === "delete" ? { [keyColumn]: change.key } : {}
+  for (const [index, name] of columns.entries()) {
+    const value = values[name]
+    if (change.op === "upsert" && change.unchanged.includes(name)) builder.unchanged(index)
+    else if (typeof value === "string") {
+      const bytes = utf8.encode(value)
+      builder.value(index, bytes, 0, bytes.length)
+    }
+  }
+  if (change.op === "upsert" && change.movedFrom !== undefined) builder.movedFrom(JSON.stringify([change.movedFrom]))
+}
 
 /** Segments of a batch of changes to several tables. */
 export const segmentsOf = (tables: ReadonlyArray<Table>, changes: ReadonlyArray<Change<Histories.Row>>) =>
@@ -86,8 +105,12 @@ export const segmentsOf = (tables: ReadonlyArray<Table>, changes: ReadonlyArray<
       )
   )
 
-/** A fresh warehouse in memory with a folder store of its own, prepared for some tables. */
-export const fresh = (tables: ReadonlyArray<Table>, root: string): Layer.Layer<Warehouse | ObjectStore, ConnectorError> =>
+/** The warehouse in a file with a folder store, prepared for some tables. */
+export const over = (
+  file: string,
+  tables: ReadonlyArray<Table>,
+  root: string
+): Layer.Layer<Warehouse | ObjectStore, ConnectorError> =>
   Layer.effectDiscard(
     Effect.scoped(
       Effect.gen(function* () {
@@ -99,7 +122,77 @@ export const fresh = (tables: ReadonlyArray<Table>, root: string): Layer.Layer<W
         )
       })
     )
-  ).pipe(Layer.provideMerge(DuckDb.layer({ file: ":memory:" })), Layer.merge(FolderStore.layer(root)))
+  ).pipe(Layer.provideMerge(DuckDb.layer({ file, threads: 1 })), Layer.merge(FolderStore.layer(root)))
+
+/** A fresh warehouse in a file of its own. */
+export const fresh = (tables: ReadonlyArray<Table>, root: string) =>
+  over(join(root, `${randomUUID()}.duckdb`), tables, root)
+
+type Changes = ReadonlyArray<Change<Histories.Row>>
+
+/** A warehouse to play in: batches follow each other, and its tables can be looked at. */
+export interface Scene {
+  /** Publishes a batch that continues the stream. */
+  readonly publish: (changes: Changes) => Effect.Effect<void, unknown>
+  /** The same with segments, tables and stream of one's choice. */
+  readonly load: (
+    segments: ReadonlyArray<Segment>,
+    how?: WarehouseSink.Options & { readonly stream?: string }
+  ) => Effect.Effect<void, unknown>
+  readonly segment: (table: Table, changes: Changes, shape?: Shape) => Effect.Effect<Segment, ConnectorError>
+  readonly query: (sql: string) => Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>, ConnectorError>
+  readonly run: <A, E>(effect: Effect.Effect<A, E, Warehouse | ObjectStore>) => Effect.Effect<A, E>
+}
+
+/** A fresh scene that lives as long as the scope. */
+export const scene = Effect.fnUntraced(function* (root: string, tables: ReadonlyArray<Table>) {
+  const services = yield* Layer.build(fresh(tables, root))
+  const run: Scene["run"] = (effect) => Effect.provideContext(effect, services)
+  const load: Scene["load"] = (segments, { stream = key.stream, ...options } = { tables }) =>
+    run(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const writer = yield* WarehouseSink.make(options).open({ ...key, stream }, position)
+          const through = Option.getOrElse(writer.watermark, () => 0n) + 1n
+          yield* writer.commit(Batch.make({ after: writer.watermark, through }, segments))
+        })
+      )
+    )
+  return {
+    load,
+    run,
+    publish: (changes) => Effect.flatMap(run(segmentsOf(tables, changes)), (segments) => load(segments)),
+    segment: (table, changes, shape) => run(segmentOf(table, changes, shape)),
+    query: (sql) => run(ask(sql))
+  } satisfies Scene
+})
+
+/** Rows of one statement in a session of its own. */
+export const ask = (sql: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { session } = yield* Warehouse
+      return yield* (yield* session).query(sql)
+    })
+  )
+
+/** Live and held rows by table and key, as texts. */
+export const contents = Effect.fnUntraced(function* (tables: ReadonlyArray<Table>) {
+  const found = new Map<string, Map<string, Histories.Row | "held">>()
+  for (const { name, columns, key } of tables) {
+    const texts = Object.keys(columns).map((column) => `CAST("${column}" AS VARCHAR) AS "${column}"`)
+    const rows = new Map<string, Histories.Row | "held">()
+    for (const row of yield* ask(`SELECT ${texts.join(", ")} FROM curated."${name}"`)) {
+      rows.set(String(row[key[0]]), { ...row } as Histories.Row)
+    }
+    const held = yield* ask(
+      `SELECT json_extract_string(row_key, '$[0]') AS id FROM northstar.held WHERE table_name = '${name}'`
+    )
+    for (const row of held) rows.set(String(row["id"]), "held")
+    if (rows.size > 0) found.set(name, rows)
+  }
+  return found
+})
 
 /** A store for the change laws, over a warehouse that lives as long as the scope. */
 export const changeStore = (
@@ -108,40 +201,42 @@ export const changeStore = (
   Effect.gen(function* () {
     const tables = Histories.tables
     const services = yield* Layer.build(fresh(tables, root))
-    const sink = WarehouseSink.make({ tables })
-    const provide = Effect.provideContext(services)
-    const rows = provide(
-      Effect.scoped(
-        Effect.gen(function* () {
-          const { session: open } = yield* Warehouse
-          const session = yield* open
-          const found = new Map<string, Map<string, Histories.Row | "held">>()
-          for (const { name } of tables) {
-            const current = yield* session.query(
-              `SELECT CAST(id AS VARCHAR) AS id, CAST(amount AS VARCHAR) AS amount, note, memo FROM curated."${name}"`
-            )
-            const held = yield* session.query(
-              `SELECT json_extract_string(row_key, '$[0]') AS id FROM northstar.held WHERE table_name = '${name}'`
-            )
-            const ofTable = new Map<string, Histories.Row | "held">()
-            for (const row of current) ofTable.set(String(row["id"]), { ...row } as Histories.Row)
-            for (const row of held) ofTable.set(String(row["id"]), "held")
-            if (ofTable.size > 0) found.set(name, ofTable)
-          }
-          return found
-        })
-      )
-    )
+    const rows = Effect.provideContext(contents(tables), services)
     return {
-      open: provide(sink.open(key, position)),
+      open: Effect.provideContext(WarehouseSink.make({ tables }).open(key, position), services),
       contents: rows,
-      encode: (changes) => provide(segmentsOf(tables, changes)),
+      encode: (changes) => Effect.provideContext(segmentsOf(tables, changes), services),
       rows
     }
   })
 
-/** A path of versions for hand-written changes. */
-export const version = (at: number, ordinal = 0): Version => ({ epoch: 1, position: BigInt(at), ordinal, revision: 1 })
+/**
+ * A store for the sink laws: batches of changes that are landed while they are committed. The database is closed after
+ * every use and opened again from its file for the next.
+ */
+export const sinkStore = (root: string) =>
+  Effect.sync(() => {
+    const tables = Histories.tables
+    const services = over(join(root, `${randomUUID()}.duckdb`), tables, root)
+    const landing = Effect.provideService(Failpoint, () => Effect.void)
+    return {
+      open: Effect.gen(function* () {
+        const context = yield* Layer.build(Layer.fresh(services)).pipe(landing)
+        const writer = yield* Effect.provideContext(WarehouseSink.make({ tables }).open(key, position), context)
+        const land = (changes: Changes) => segmentsOf(tables, changes).pipe(Effect.provideContext(context), landing)
+        return {
+          watermark: writer.watermark,
+          commit: (batch: Batch.Batch<Change<Histories.Row>, bigint>) =>
+            writer.commit(Batch.mapChunks(batch, (chunks) => Stream.mapEffect(chunks, land)))
+        }
+      }),
+      contents: Effect.gen(function* () {
+        const rows = yield* contents(tables)
+        const aside = yield* ask("SELECT table_name, row_key, CAST(version AS VARCHAR) AS v, reason FROM northstar.quarantine ORDER BY ALL")
+        return { rows, aside }
+      }).pipe(Effect.provide(Layer.fresh(services)), Effect.scoped)
+    }
+  })
 
-/** No position. */
-export const beginning = Option.none<bigint>()
+/** A version for hand-written changes. */
+export const version = (at: number, ordinal = 0): Version => ({ epoch: 1, position: BigInt(at), ordinal, revision: 1 })

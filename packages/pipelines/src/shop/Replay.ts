@@ -68,6 +68,8 @@ export interface Progress {
   /** Events committed so far, of `total`. */
   readonly done: number
   readonly total: number
+  /** Rows they changed, cascades not counted. */
+  readonly changed: number
   /** The shop's clock at the newest of them, Unix milliseconds. */
   readonly atMs: number
 }
@@ -102,7 +104,7 @@ export const run = Effect.fn("Replay.run")(function* (
       if (earlyMs > 0) yield* Effect.sleep(earlyMs)
     }
     for (const rows of yield* database.transaction(event.statements)) changed += rows
-    if (options.onProgress) yield* options.onProgress({ done: index + 1, total: events.length, atMs: event.atMs })
+    if (options.onProgress) yield* options.onProgress({ done: index + 1, total: events.length, changed, atMs: event.atMs })
   }
   return changed
 }, Effect.scoped)

@@ -11,9 +11,9 @@ export default class QuarantineListCommand extends NorthstarCommand {
   static override summary = "List the changes that were set aside, with the reason."
   static override flags = {
     table: Flags.string({ summary: "Only this table.", helpValue: "<name>" }),
-    all: Flags.boolean({ summary: "Also those that were published since." }),
+    all: Flags.boolean({ summary: "Also those that were published since.", default: false }),
     last: Flags.integer({ summary: "The newest so many.", default: 50, min: 1, max: 10_000 }),
-    unmask: Flags.boolean({ summary: "Show keys, except card data." })
+    unmask: Flags.boolean({ summary: "Show keys, except card data.", default: false })
   }
 
   async run() {

@@ -10,7 +10,7 @@ import { instant, render as table } from "../../TextTable.ts"
 export default class QuarantineShowCommand extends NorthstarCommand {
   static override summary = "Show one change that was set aside; its values are masked."
   static override args = { id: Args.string({ required: true, description: "As northstar quarantine list names it." }) }
-  static override flags = { unmask: Flags.boolean({ summary: "Show values, except card data." }) }
+  static override flags = { unmask: Flags.boolean({ summary: "Show values, except card data.", default: false }) }
 
   async run() {
     const { args, flags } = await this.parse(QuarantineShowCommand)

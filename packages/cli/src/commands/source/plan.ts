@@ -5,12 +5,13 @@ import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
 import { NorthstarCommand } from "../../NorthstarCommand.ts"
 import * as Output from "../../Output.ts"
 import { ownerUrl } from "../../OwnerUrl.ts"
+import { plural } from "../../TextTable.ts"
 
 export default class SourcePlanCommand extends NorthstarCommand {
   static override summary = "Show what the source database lacks, as SQL; changes nothing."
   static override flags = {
     "owner-url": ownerUrl(),
-    sql: Flags.boolean({ summary: "Print the SQL and nothing else.", exclusive: ["json"] })
+    sql: Flags.boolean({ summary: "Print the SQL and nothing else.", exclusive: ["json"], default: false })
   }
 
   async run() {
@@ -26,7 +27,7 @@ const render = ({ role, sql, steps }: SourceSetup.SetupPlan): string =>
   steps.length === 0
     ? `Nothing to do: the source is prepared for ${role}.`
     : [
-        `${steps.length} steps (nothing has been changed):`,
+        `${plural(steps.length, "step")} (nothing has been changed):`,
         "",
         sql,
         ...(steps.some((step) => step.destructive) ? ["-- Takes something away: apply needs --allow-destructive."] : []),

@@ -1,0 +1,68 @@
+import { Effect } from "effect"
+import { Socket } from "node:net"
+import { Client } from "pg"
+import { publication, slot } from "./Backlog.ts"
+
+/** Bytes read at once, at most. */
+const readBytesMax = 1 << 20
+/** Type and length of a protocol message, then kind, start and end LSN and clock of a piece of the stream. */
+const headerBytes = 5
+const walHeaderBytes = 25
+
+/**
+ * The baseline: reads the slot and throws everything away, as fast as this client can. One buffer for all reads; of each
+ * message only its length and kind are looked at, to count inserts and to end behind the commit of the last.
+ */
+export const drain = (url: string, changes: number): Effect.Effect<number> =>
+  Effect.promise(async () => {
+    let onBytes = (bytes: Buffer): void => void socket.emit("data", Buffer.from(bytes))
+    const socket = new Socket({
+      onread: {
+        buffer: Buffer.allocUnsafe(readBytesMax),
+        // Sound: the buffer above is a `Buffer`.
+        callback: (length, buffer) => {
+          onBytes((buffer as Buffer).subarray(0, length))
+          return true
+        }
+      }
+    })
+    const client = new Client({
+      connectionString: url,
+      // Sound: the driver passes `replication` on to the server; its types leave it out.
+      ...({ replication: "database" } as object),
+      stream: () => socket
+    })
+    await client.connect()
+    const seen = await new Promise<number>((resolve) => {
+      onBytes = counter(changes, resolve)
+      const sql = `START_REPLICATION SLOT ${slot} LOGICAL 0/0 (proto_version '1', publication_names '${publication}', messages 'true')\0`
+      const query = Buffer.alloc(headerBytes + sql.length)
+      query.write("Q")
+      query.writeUInt32BE(sql.length + 4, 1)
+      query.write(sql, headerBytes)
+      socket.write(query)
+    })
+    socket.destroy()
+    return seen
+  })
+
+/** Skips from message to message, whatever reads they are cut into, until `changes` inserts are committed. */
+const counter = (changes: number, done: (seen: number) => void): ((bytes: Buffer) => void) => {
+  let rest: Buffer = Buffer.alloc(0)
+  /** Bytes of a message known already that are still to come. */
+  let skip = 0
+  let seen = 0
+  return (read) => {
+    const bytes = rest.length === 0 ? read : Buffer.concat([rest, read])
+    rest = Buffer.alloc(0)
+    let at = skip
+    while (at + headerBytes + walHeaderBytes < bytes.length) {
+      const kind = bytes[at] === 0x64 && bytes[at + headerBytes] === 0x77 ? bytes[at + headerBytes + walHeaderBytes] : 0
+      if (kind === 0x49) seen += 1
+      else if (kind === 0x43 && seen >= changes) return done(seen)
+      at += 1 + ((bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!)
+    }
+    skip = Math.max(0, at - bytes.length)
+    if (at < bytes.length) rest = Buffer.from(bytes.subarray(at))
+  }
+}

@@ -1,0 +1,175 @@
+import * as Backfill from "@northstar/connectors/project/Backfill"
+import * as Query from "@northstar/connectors/project/Query"
+import * as Rollback from "@northstar/connectors/project/Rollback"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
+import { Clock, Effect, Schedule } from "effect"
+import type { Meter } from "./Meter.ts"
+import type * as Process from "./Process.ts"
+import type { Scene } from "./Scene.ts"
+import { count, span, type Story } from "./Story.ts"
+
+/** What every act plays with. */
+export interface Play {
+  readonly scene: Scene
+  readonly story: Story
+  readonly meter: Meter
+}
+
+/** A batch of the log that was read once more. */
+export interface Reread {
+  /** Changes read, and how many of them were news to the warehouse. */
+  readonly changes: number
+  readonly published: number
+}
+
+/** Age of the newest visible change below which the tables count as fresh. */
+const freshMs = 1500
+
+/** How long the ingester stays dead: long enough to see the traffic pile up. */
+const deadFor = "2500 millis"
+
+/** Waits until `condition` holds; fails when it does not within a minute. */
+export const until = <E, R>(what: string, condition: Effect.Effect<boolean, E, R>) =>
+  condition.pipe(
+    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("50 millis") }),
+    Effect.timeoutOrElse({ duration: "60 seconds", orElse: () => failed(`${what} within a minute`) })
+  )
+
+/** Runs `effect` as long as the ingester lives; its unexpected end is a failure with what it said last. */
+export const besides = <A, E, R>(ingester: Process.Process, effect: Effect.Effect<A, E, R>) =>
+  Effect.raceFirst(
+    effect,
+    Effect.gen(function* () {
+      const code = yield* ingester.ended
+      return yield* failed(`the ingester did not go on: it ended with code ${code}: ${lastLine(yield* ingester.output)}`)
+    })
+  )
+
+/** Waits until readers see what was committed a moment ago. */
+export const isFresh = ({ meter }: Play) =>
+  Effect.map(meter.reading, ({ lagMs }) => lagMs !== undefined && lagMs < freshMs)
+
+/** Kills the ingester, lets the shop go on without it, and starts it again. */
+export const kill = Effect.fn("Acts.kill")(function* (play: Play, ingester: Process.Process) {
+  const { meter, scene, story } = play
+  const before = yield* meter.reading
+  const next = yield* meter.blindfolded(
+    Effect.gen(function* () {
+      yield* ingester.kill
+      yield* story.step(
+        "bad",
+        `kill -9 ${ingester.pid}: the ingester is gone in the middle of its work`,
+        "Nobody cleans up. Orders keep coming in, and PostgreSQL keeps their log for the slot."
+      )
+      yield* Effect.sleep(deadFor)
+      return yield* scene.northstar("ingest-2", "ingest")
+    })
+  )
+  const startedAtMs = yield* Clock.currentTimeMillis
+  yield* story.step("plain", `northstar ingest starts again, as process ${next.pid}`)
+  yield* besides(next, until("the tables did not become fresh again", isFresh(play)))
+  const now = yield* meter.reading
+  const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
+  yield* story.step(
+    "good",
+    `fresh again after ${span(tookMs)}: ${count(now.published - before.published)} row changes made up for`,
+    "Rows and watermark were committed together, so it asked the tables where they stand: nothing lost, nothing twice."
+  )
+  return { ingester: next, startedAtMs }
+})
+
+/** Starts a second ingester on purpose and waits for its end. */
+export const rival = Effect.fn("Acts.rival")(function* ({ scene, story }: Play) {
+  const startedAtMs = yield* Clock.currentTimeMillis
+  const second = yield* scene.northstar("second-ingest", "ingest")
+  yield* story.step(
+    "bad",
+    `a second northstar ingest is started on purpose, as process ${second.pid}`,
+    "A scheduler that starts a task twice is how the old pipeline came by duplicate orders."
+  )
+  const code = yield* second.ended
+  const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
+  const refused = code === busyCode
+  yield* story.step(
+    refused ? "good" : "bad",
+    refused
+      ? `the second one gives up after ${span(tookMs)}, exit code ${code} (busy): the slot is in use`
+      : `the second one ended with code ${code} instead of ${busyCode}: ${lastLine(yield* second.output)}`,
+    "Until then both loaded the same batches: the one that came second found the watermark moved and wrote nothing."
+  )
+  return refused
+}, Effect.scoped)
+
+/** The exit code that says that another task holds what this one needs. */
+const busyCode = 6
+
+/** Reads the whole landing log again while everything goes on. */
+export const backfill = Effect.fn("Acts.backfill")(function* (play: Play) {
+  const { story } = play
+  yield* story.step(
+    "plain",
+    "northstar backfill reads the whole landing log once more, beside the ingester",
+    "On a key of its own, from our own files: the source is not asked, and production loads go on."
+  )
+  const startedAtMs = yield* Clock.currentTimeMillis
+  const read = yield* reread(play, {})
+  const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
+  yield* story.step(
+    read.published === 0 ? "good" : "bad",
+    `${count(read.changes)} row changes read again in ${span(tookMs)}, ${count(read.published)} of them news`,
+    "Each change carries its version, and a version that is known already changes nothing."
+  )
+  return read
+})
+
+/** Takes the largest batch back that was published after an instant. Returns where it lies in the log. */
+export const rollback = Effect.fn("Acts.rollback")(function* ({ scene: { project }, story }: Play, sinceMs: number) {
+  const { rows } = yield* Query.query(
+    project,
+    `select batch from northstar.batches where stream = 'main' and epoch_ms(recorded_at) >= ${sinceMs}
+      group by batch order by sum(published) desc, batch limit 1`,
+    { rowsMax: 1 }
+  )
+  // A heartbeat that is being published holds the same locks for a moment.
+  const plan = yield* Rollback.apply(project, String(rows[0]?.["batch"])).pipe(
+    Effect.retry({ times: 20, while: (error) => error.isRetryable, schedule: Schedule.spaced("100 millis") })
+  )
+  const total = (field: "changes" | "keys") => plan.lines.reduce((sum, each) => sum + each[field], 0)
+  yield* story.step(
+    "bad",
+    `northstar rollback takes batch ${plan.through} back: ${count(total("changes"))} changes of ${count(total("keys"))} rows`,
+    "Every row it touched is computed anew from the changes that remain, in one transaction."
+  )
+  return { batch: plan.batch, after: plan.after ?? "0", through: plan.through, changes: total("changes") }
+})
+
+/** Reads a range of the log again, `(after, through]`, and counts what became of it. */
+export const reread = Effect.fn("Acts.reread")(function* (
+  { scene: { project }, story }: Play,
+  range: { readonly after?: string; readonly through?: string }
+): Effect.fn.Return<Reread, Effect.Error<ReturnType<typeof Backfill.fromLog>>> {
+  const { id } = yield* Backfill.fromLog(project, {
+    ...range,
+    onProgress: ({ rows, through }) => story.progress(`backfill: through batch ${through}, ${count(rows)} changes`)
+  })
+  const { rows } = yield* Query.query(
+    project,
+    `select cast(coalesce(sum(rows_in), 0) as varchar) as changes, cast(coalesce(sum(published), 0) as varchar) as published
+      from northstar.batches where stream = 'backfill/${id}'`,
+    { rowsMax: 1 }
+  )
+  return { changes: Number(rows[0]?.["changes"] ?? 0), published: Number(rows[0]?.["published"] ?? 0) }
+})
+
+const lastLine = (output: string): string => output.trimEnd().split("\n").at(-1) ?? ""
+
+const failed = (detail: string) =>
+  Effect.fail(
+    new ConnectorError({
+      connector: "demo",
+      operation: "go on",
+      detail,
+      action: "Read the logs beside the demo's configuration, and report it.",
+      reason: new Misconfigured({ detail })
+    })
+  )

@@ -1,0 +1,203 @@
+import { writeFileSync } from "node:fs"
+import { join, relative } from "node:path"
+import { Clock, Effect, Fiber, Schedule } from "effect"
+import * as Replay from "../shop/Replay.ts"
+import * as Acts from "./Acts.ts"
+import * as Comparison from "./Comparison.ts"
+import * as Marts from "./Marts.ts"
+import * as Meter from "./Meter.ts"
+import * as Report from "./Report.ts"
+import * as Scene from "./Scene.ts"
+import { begin, comparison, count, span, type Story, type StoryEvent } from "./Story.ts"
+
+/** How to run the demo. */
+export interface DemoOptions {
+  /** Everything is written below it; default `.northstar/demo`. Must be empty, missing, or of an earlier demo. */
+  readonly folder?: string
+  /** What goes wrong in the shop is drawn from it; default `northstar`. */
+  readonly seed?: string
+  /** Seconds in which the live days are replayed; default 36. */
+  readonly liveSeconds?: number
+  /** Command line that starts the CLI; default: the program that runs now. */
+  readonly northstar?: ReadonlyArray<string>
+  readonly onEvent: (event: StoryEvent) => Effect.Effect<void>
+}
+
+/** What the demo found. */
+export interface DemoSummary {
+  /** Whether everything held: source and curated agree, before the rollback and after, and every act ended as it must. */
+  readonly agree: boolean
+  /** For people, to be printed as it is. */
+  readonly summary: string
+  /** Path of the HTML report. */
+  readonly report: string
+  readonly tables: ReadonlyArray<Report.Reconciled>
+  /** Transactions and row changes of the shop while it was live. */
+  readonly transactions: number
+  readonly changes: number
+  /** From a transaction's commit until readers see it, milliseconds. */
+  readonly freshness: { readonly medianMs: number; readonly p95Ms: number; readonly worstMs: number }
+  readonly secondIngesterRefused: boolean
+  /** The backfill beside the ingester: of what it read, what was published again. */
+  readonly backfill: Acts.Reread
+  /** The batch that was taken back: rows that differed then, and changes that its second reading published. */
+  readonly rollback: {
+    readonly batch: string
+    readonly changes: number
+    readonly differing: number
+    readonly republished: number
+  }
+}
+
+/** 3 December 2010, when the shop has been open for two days. */
+const liveFromMs = Date.UTC(2010, 11, 3)
+
+/**
+ * Runs a shop on a PostgreSQL of its own, ingests its orders while it sells and does to the ingester what happens in
+ * production; then compares source and curated tables. Leaves its folder, and no process behind.
+ */
+export const run = Effect.fn("Demo.run")(function* (options: DemoOptions) {
+  const story = yield* begin(options.onEvent)
+  const folder = options.folder ?? ".northstar/demo"
+  const northstar = options.northstar ?? [process.execPath, ...process.execArgv, process.argv[1] ?? ""]
+  yield* story.chapter("A shop opens")
+  const scene = yield* Scene.open({ folder, northstar })
+  const { events } = yield* opening(story, scene, options.seed ?? "northstar")
+  const play = { scene, story, meter: yield* Meter.make(scene) }
+  const live = yield* trading(play, events, options.liveSeconds ?? 36)
+  const end = yield* ending(play, live.ingester, live.restartedAtMs)
+  const { meter, ...facts } = { ...play, ...live, ...end }
+  return yield* conclusion(play, { ...facts, measured: yield* meter.results, reading: yield* meter.reading })
+}, Effect.scoped)
+
+const opening = Effect.fnUntraced(function* (story: Story, scene: Scene.Scene, seed: string) {
+  yield* story.step(
+    "plain",
+    `PostgreSQL ${scene.major} runs on port ${scene.port}`,
+    "A real server out of node_modules: no Docker, nothing to install."
+  )
+  const past = yield* Scene.fill(scene, { seed, liveFromMs })
+  yield* story.step(
+    "plain",
+    `the shop has been open for two days: ${count(past.orders)} orders with ${count(past.lines)} lines`,
+    "Online Retail, December 2010: real orders of a British shop, with its credits and its write-offs."
+  )
+  const { steps } = yield* Scene.prepareSource(scene)
+  yield* story.step(
+    "plain",
+    `northstar source apply: ${steps.map(({ description }) => description.split(";")[0]).join("; ")}`,
+    "All that the source is asked for. It is read from its log: no polling, no long query, no lock."
+  )
+  return past
+})
+
+/** The live days: trade, and what is done to the ingester meanwhile. */
+const trading = Effect.fnUntraced(function* (play: Acts.Play, events: Replay.Plan["events"], liveSeconds: number) {
+  const { meter, scene, story } = play
+  yield* story.chapter(`Five days of trade in ${liveSeconds} seconds, while things go wrong`)
+  const shop = Replay.run(scene.url, events, {
+    eventsPerSecond: events.length / liveSeconds,
+    onProgress: ({ changed }) => meter.committed(changed)
+  })
+  const at = (share: number) =>
+    Acts.until(
+      "the shop did not go on",
+      Effect.map(meter.reading, ({ transactions }) => transactions >= share * events.length)
+    )
+  const acts = Effect.gen(function* () {
+    const first = yield* started(play)
+    yield* at(0.28)
+    const { ingester, startedAtMs } = yield* Acts.kill(play, first)
+    return yield* Acts.besides(
+      ingester,
+      Effect.gen(function* () {
+        yield* at(0.48)
+        const rival = yield* Effect.forkChild(Acts.rival(play))
+        yield* at(0.6)
+        const backfill = yield* Acts.backfill(play)
+        return { ingester, restartedAtMs: startedAtMs, backfill, secondIngesterRefused: yield* Fiber.join(rival) }
+      })
+    )
+  })
+  const all = Effect.gen(function* () {
+    const [found] = yield* Effect.all([acts, shop], { concurrency: 2 })
+    yield* story.step("plain", `the shop closes after ${count(events.length)} transactions`)
+    const isAllVisible = Effect.map(meter.reading, ({ transactions, visible }) => visible === transactions)
+    yield* Acts.besides(found.ingester, Acts.until("not everything became visible", isAllVisible))
+    return found
+  })
+  return yield* Effect.raceFirst(all, watching(play, events.length))
+})
+
+const started = Effect.fnUntraced(function* (play: Acts.Play) {
+  const { meter, scene, story } = play
+  const ingester = yield* scene.northstar("ingest-1", "ingest")
+  yield* story.step(
+    "plain",
+    `northstar ingest starts, as process ${ingester.pid}; customers do not wait for it`,
+    "It reads what is there in short chunks, and the changes that happen meanwhile from the log."
+  )
+  yield* Acts.besides(ingester, Acts.until("the tables did not become fresh", Acts.isFresh(play)))
+  const { published } = yield* meter.reading
+  yield* story.step("good", `${count(published)} rows are in the analytics tables, which are fresh from now on`)
+  return ingester
+})
+
+/** Samples and says how far the shop is, for ever. */
+const watching = ({ meter, story }: Acts.Play, total: number) =>
+  Effect.gen(function* () {
+    yield* meter.look
+    const { changes, lagMs, transactions } = yield* meter.reading
+    const fresh = lagMs === undefined ? "" : ` · newest visible change ${span(lagMs)} old`
+    yield* story.progress(
+      `${count(transactions)} of ${count(total)} transactions · ${count(changes)} row changes${fresh}`
+    )
+  }).pipe(
+    Effect.retry({ times: 20, while: (error) => error.isRetryable, schedule: Schedule.spaced("200 millis") }),
+    Effect.repeat(Schedule.spaced("200 millis")),
+    Effect.andThen(Effect.never)
+  )
+
+/** The comparison, and once more after a batch was taken back and read again. */
+const ending = Effect.fnUntraced(function* (play: Acts.Play, ingester: Acts.Ingester, restartedAtMs: number) {
+  const { scene, story } = play
+  return yield* Acts.besides(
+    ingester,
+    Effect.gen(function* () {
+      yield* story.chapter("The proof")
+      const first = yield* compared(play, "northstar reconcile")
+      const taken = yield* Acts.rollback(play, restartedAtMs)
+      const broken = yield* Comparison.make(scene)
+      const differing = Comparison.differing(broken)
+      const gap = Comparison.gap(broken)
+      const money = gap === undefined ? "" : `, ${Report.money(gap.sourceMinor - gap.curatedMinor, gap.currency)} are missing`
+      yield* story.step(
+        differing > 0 ? "good" : "bad",
+        `northstar reconcile finds it: ${count(differing)} rows differ${money}`,
+        "A check that cannot fail proves nothing: this one names each of the rows."
+      )
+      const again = yield* Acts.reread(play, taken)
+      yield* story.step("plain", `northstar backfill reads batch ${taken.through} again: ${count(again.published)} changes come back`)
+      const tables = yield* compared(play, "northstar reconcile once more")
+      return {
+        tables,
+        agreed: Comparison.agrees(first) && Comparison.agrees(tables),
+        rollback: { batch: taken.batch, changes: taken.changes, differing, republished: again.published },
+        marts: yield* Marts.read(scene.project)
+      }
+    })
+  )
+})
+
+const compared = Effect.fnUntraced(function* ({ scene, story }: Acts.Play, name: string) {
+  const tables = yield* Comparison.make(scene)
+  const rows = tables.reduce((sum, { sourceRows }) => sum + sourceRows, 0)
+  const agrees = Comparison.agrees(tables)
+  yield* story.step(
+    agrees ? "good" : "bad",
+    agrees
+      ? `${name}: all ${count(rows)} rows agree, to the penny`
+      : `${name}: ${count(Comparison.differing(tables))} of ${count(rows)} rows differ`
+  )
+  return tables
+})

@@ -1,0 +1,118 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import * as Postgres from "@northstar/connectors/local/Postgres"
+import * as Load from "@northstar/connectors/project/Load"
+import type { Project } from "@northstar/connectors/project/Project"
+import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
+import { Effect, Redacted } from "effect"
+import * as Database from "../shop/Database.ts"
+import * as OnlineRetail from "../shop/OnlineRetail.ts"
+import * as Replay from "../shop/Replay.ts"
+import * as Schema from "../shop/Schema.ts"
+import * as Process from "./Process.ts"
+
+/** What a demo plays on: a shop's database, its project, and the folder of everything that is written. */
+export interface Scene {
+  readonly folder: string
+  readonly url: string
+  readonly port: number
+  readonly major: number
+  /** The project as `config` describes it. */
+  readonly project: Project
+  readonly config: string
+  /** Starts `northstar <args> --config <config>` in a process of its own, which prints into `<log>.log`. */
+  readonly northstar: (log: string, ...args: ReadonlyArray<string>) => ReturnType<typeof Process.start>
+}
+
+/** First line of a demo's configuration: how a folder of ours is known. */
+const mark = "// Written by northstar demo, which removes what stands beside this file when it runs again."
+
+const configText = `${mark}
+import * as Project from "@northstar/connectors/project/Project"
+import northstar from "@northstar/pipelines/northstar.config"
+
+export default Project.define({
+  ...northstar,
+  name: "demo",
+  source: Project.postgres({ url: process.env["NORTHSTAR_POSTGRES_URL"], heartbeatSeconds: 1 }),
+  landing: Project.folder("landing"),
+  warehouse: Project.duckdb("warehouse.duckdb")
+})
+`
+
+/** Starts the database, creates the shop's tables and writes the project's configuration into an emptied `folder`. */
+export const open = Effect.fn("Scene.open")(function* (options: {
+  readonly folder: string
+  readonly northstar: ReadonlyArray<string>
+}) {
+  const folder = resolve(options.folder)
+  const config = join(folder, Load.fileName)
+  yield* emptied(folder, config)
+  const { major, port, url } = yield* Postgres.start()
+  yield* Effect.scoped(Effect.flatMap(Database.connect(url), (database) => database.script(Schema.create)))
+  const loaded = yield* Load.project(config)
+  const source = { ...loaded.source, url: Redacted.make(url, { label: "postgres url" }) }
+  return {
+    folder,
+    url,
+    port,
+    major,
+    project: { ...loaded, source },
+    config,
+    northstar: (log, ...args) =>
+      Process.start([...options.northstar, ...args, "--config", config], {
+        log: join(folder, `${log}.log`),
+        env: { NORTHSTAR_POSTGRES_URL: url }
+      })
+  } satisfies Scene
+})
+
+/** Fills the shop with what was ordered before `liveFromMs` and returns the plan of what happens from then on. */
+export const fill = Effect.fn("Scene.fill")(function* (
+  { url }: Scene,
+  options: { readonly seed: string; readonly liveFromMs: number }
+) {
+  const orders = yield* OnlineRetail.load
+  const plan = yield* Replay.plan(orders, options)
+  yield* Replay.fill(url, plan.history)
+  const past = orders.filter(({ placedAtMs }) => placedAtMs < options.liveFromMs)
+  const lines = past.reduce((sum, order) => sum + order.lines.length, 0)
+  return { orders: past.length, lines, events: plan.events }
+})
+
+/** What `northstar source apply` does: publication, rights and slot. */
+export const prepareSource = ({ project, url }: Scene) =>
+  SourceSetup.apply(project, Redacted.make(url), { destructive: false })
+
+const emptied = (folder: string, config: string): Effect.Effect<void, ConnectorError> =>
+  Effect.gen(function* () {
+    const isOurs = existsSync(config) && readFileSync(config, "utf8").startsWith(mark)
+    if (existsSync(folder) && readdirSync(folder).length > 0 && !isOurs) {
+      const detail = `${folder} holds files that are not of an earlier demo`
+      return yield* refuse(detail, "Name another folder, or empty this one.")
+    }
+    yield* Effect.try({
+      try: () => {
+        rmSync(folder, { recursive: true, force: true })
+        mkdirSync(folder, { recursive: true })
+        writeFileSync(config, configText)
+      },
+      catch: (cause) => unwritable(folder, cause)
+    })
+  })
+
+const refuse = (detail: string, action: string) =>
+  new ConnectorError({
+    connector: "demo",
+    operation: "prepare its folder",
+    detail,
+    action,
+    reason: new Misconfigured({ detail })
+  })
+
+const unwritable = (folder: string, cause: unknown) =>
+  refuse(
+    `${folder} cannot be written: ${cause instanceof Error ? cause.message : "unknown reason"}`,
+    "Check its rights and the free space."
+  )

@@ -1,0 +1,59 @@
+import * as Retention from "@northstar/connectors/landing/Retention"
+import * as Backfill from "@northstar/connectors/project/Backfill"
+import * as Ingest from "@northstar/connectors/project/Ingest"
+import * as Rollback from "@northstar/connectors/project/Rollback"
+import * as Services from "@northstar/connectors/project/Services"
+import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
+import * as FaultInjector from "@northstar/core/testing/FaultInjector"
+import { Cause, Clock, Config, Console, Duration, Effect, Exit, Redacted, Schema } from "effect"
+import * as Stand from "./Stand.ts"
+import { Task } from "./Task.ts"
+
+/**
+ * The process that proofs kill: runs the task in `NORTHSTAR_PROOF` on the shop's project, with the fault that
+ * `NORTHSTAR_FAILPOINT` names. Without one it says at its end which failpoints it passed.
+ */
+const main = Effect.gen(function* () {
+  const { stand, run } = yield* Config.schema(Schema.fromJsonString(Task), "NORTHSTAR_PROOF")
+  const injector = yield* FaultInjector.make
+  const work = start(Stand.shop(stand), stand, run)
+  if (process.env["NORTHSTAR_FAILPOINT"] !== undefined) return yield* Effect.provide(work, FaultInjector.layerFromEnv)
+  yield* injector.provide(work)
+  yield* Console.log(`passed ${JSON.stringify(yield* injector.trace)}`)
+})
+
+const start = (project: ReturnType<typeof Stand.shop>, stand: Stand.Stand, run: Task["run"]) => {
+  switch (run.program) {
+    case "ingest":
+      return Effect.asVoid(Ingest.ingest(project, { untilCaughtUp: run.untilCaughtUp }))
+    case "backfill":
+      return Effect.asVoid(Backfill.fromLog(project, run))
+    case "rollback":
+      return Effect.asVoid(Rollback.apply(project, run.batch))
+    case "setup":
+      return Effect.asVoid(SourceSetup.apply(project, Redacted.make(stand.url), { destructive: false }))
+    case "retain":
+      return retain(project)
+  }
+}
+
+/** Removes what no record names and all that may go when everything is 91 days old. */
+const retain = (project: ReturnType<typeof Stand.shop>) =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const later = clock.currentTimeMillisUnsafe() + Duration.toMillis("91 days")
+    yield* Effect.flatMap(Retention.sweep({ stream: project.name }), Retention.apply)
+    yield* Retention.plan({ stream: project.name, consumers: [] }).pipe(
+      Effect.provideService(Clock.Clock, { ...clock, currentTimeMillis: Effect.succeed(later) }),
+      Effect.flatMap(Retention.apply)
+    )
+  }).pipe(Effect.provide(Services.landing(project.landing)))
+
+// A pending effect alone does not keep Node alive.
+const alive = setInterval(() => undefined, 1000)
+void Effect.runPromiseExit(main).then((exit) => {
+  clearInterval(alive)
+  if (Exit.isSuccess(exit)) return
+  process.stderr.write(`${Cause.pretty(exit.cause)}\n`)
+  process.exitCode = 1
+})
