@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, it } from "@effect/vitest"
@@ -26,6 +26,9 @@ const project = Project.define({
   tables: [Table.make("orders", { columns: { id: Column.int64 }, key: ["id"] })]
 })
 
+/** Data of a sequence whose record does not name it. */
+const lost = "shop/data/00000000000000000005/attempt"
+
 /** Lands a record without rows every 30 days. */
 const land = Effect.gen(function* () {
   const position = sequence("test/sequence")
@@ -42,10 +45,8 @@ const land = Effect.gen(function* () {
 it.effect("nothing goes that the warehouse has not read; then all that is older than 90 days, and orphans", () =>
   Effect.gen(function* () {
     yield* land
-    const orphan = `${folder}/landing/shop/data/00000000000000000005`
-    yield* Services.landing(project.landing).pipe(
-      () => Effect.sync(() => rmSync(orphan, { recursive: true, force: true }))
-    )
+    mkdirSync(join(folder, "landing", lost), { recursive: true })
+    writeFileSync(join(folder, "landing", lost, "0-orders.parquet"), "of an attempt that lost")
     const before = yield* plan(project)
     assert.strictEqual(before.due.records, 0)
     assert.deepStrictEqual(
@@ -58,6 +59,7 @@ it.effect("nothing goes that the warehouse has not read; then all that is older 
     const removed = yield* clean(project)
     // Records were written 150, 120, 90, 60 and 30 days ago; "older than 90 days" leaves the third.
     assert.strictEqual(removed.due.records, 2)
+    assert.deepStrictEqual(removed.orphans.keys, [`${lost}/0-orders.parquet`])
     assert.strictEqual((yield* clean(project)).due.records, 0)
   })
 )

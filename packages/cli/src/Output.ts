@@ -220,5 +220,14 @@ export const RunsShow = Schema.Struct({
   facts: Schema.Array(Schema.Struct({ atMs: Schema.Int, fact: RunFact }))
 })
 
-/** `demo`: the summary as the terminal shows it, and where the report is. */
-export const Demo = Schema.Struct({ agree: Schema.Boolean, summary: Schema.String, report: Schema.String })
+/** `demo` */
+export const Demo = Schema.Struct({
+  agree: Schema.Boolean,
+  /** Path of the HTML report. */
+  report: Schema.String,
+  transactions: Schema.Int,
+  changes: Schema.Int,
+  /** From a commit at the source until readers see it. */
+  freshness: Schema.Struct({ medianMs: Schema.Number, p95Ms: Schema.Number, worstMs: Schema.Number }),
+  secondIngesterRefused: Schema.Boolean
+})

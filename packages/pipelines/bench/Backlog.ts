@@ -35,14 +35,6 @@ export const rewind = (url: string) =>
      select pg_copy_logical_replication_slot('${origin}', '${slot}')`
   )
 
-/** Moves the slot to the end of what is there, and forgets the mark. */
-export const skip = (url: string) =>
-  script(
-    url,
-    `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '${origin}';
-     select pg_replication_slot_advance('${slot}', pg_current_wal_lsn())`
-  )
-
 const script = (url: string, sql: string): Effect.Effect<void, ConnectorError> =>
   Effect.scoped(Effect.flatMap(Database.connect(url), (database) => database.script(sql)))
 

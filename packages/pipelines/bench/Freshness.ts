@@ -1,6 +1,7 @@
 import * as Ingest from "@northstar/connectors/project/Ingest"
 import * as Services from "@northstar/connectors/project/Services"
-import { Warehouse } from "@northstar/connectors/warehouse/Warehouse"
+import type { Project } from "@northstar/connectors/project/Project"
+import { type Session, Warehouse } from "@northstar/connectors/warehouse/Warehouse"
 import { Clock, Effect } from "effect"
 import * as Database from "../src/shop/Database.ts"
 import { firstOrder, inserts, linesPerOrder, withoutForeignKeys } from "./Backlog.ts"
@@ -44,38 +45,56 @@ export const offer = Effect.fnUntraced(function* (url: string, perSecond: number
   return ((from - firstNew) * 1.5 * (1 + linesPerOrder) * 1000) / tookMs
 })
 
-/** Ingests for a time, and looks at curated as a reader does: when did each batch's changes appear there? */
-export const watch = (url: string, folder: string, seconds: number) =>
-  Effect.gen(function* () {
-    const { session: open } = yield* Warehouse
-    const session = yield* open
-    const seen = new Map<string, number>()
-    const look = Effect.gen(function* () {
-      const rows = yield* session.query("SELECT through FROM northstar.watermarks WHERE stream = 'main' AND table_name = 'order_lines'")
+/** Ingests for a time while a reader looks, from another connection: when did each batch's changes appear in curated? */
+export const watch = Effect.fnUntraced(function* (url: string, folder: string, seconds: number) {
+  const subject = project(url, folder)
+  const seen = new Map<string, number>()
+  const before = process.cpuUsage()
+  yield* Effect.raceFirst(
+    Ingest.ingest(subject, { untilCaughtUp: false }),
+    // The ingester must come first: it then owns the file.
+    Effect.delay(look(subject, seen, seconds), "2 seconds")
+  )
+  const { user, system } = process.cpuUsage(before)
+  const rows = yield* withSession(subject, (session) =>
+    session.query(
+      `SELECT _batch AS batch, epoch_ms(_source_commit_at)::DOUBLE AS committed_ms, count(*)::DOUBLE AS n FROM curated.order_lines__history WHERE order_id >= ${firstNew} GROUP BY 1, 2`
+    )
+  )
+  const startedMs = rows.reduce((first, row) => Math.min(first, Number(row["committed_ms"])), Number.POSITIVE_INFINITY)
+  const lags = rows.flatMap((row) => {
+    const visibleMs = seen.get(String(row["batch"]).slice(`${name}/main/`.length))
+    const atMs = Number(row["committed_ms"])
+    return visibleMs === undefined || atMs < startedMs + warmUpMs
+      ? []
+      : [{ value: (visibleMs - atMs) / 1000, weight: Number(row["n"]) }]
+  })
+  return {
+    p50: quantile(lags, 0.5),
+    p95: quantile(lags, 0.95),
+    p99: quantile(lags, 0.99),
+    max: quantile(lags, 1),
+    lines: lags.reduce((sum, { weight }) => sum + weight, 0),
+    batches: seen.size,
+    coresUsed: (user + system) / 1e6 / seconds,
+    rssMb: process.resourceUsage().maxRSS / 1024
+  }
+})
+
+const look = (subject: Project, seen: Map<string, number>, seconds: number) =>
+  withSession(subject, (session) =>
+    Effect.gen(function* () {
+      const rows = yield* session.query(
+        "SELECT through FROM northstar.watermarks WHERE stream = 'main' AND table_name = 'order_lines'"
+      )
       const through = String(rows[0]?.["through"])
       if (!seen.has(through)) seen.set(through, yield* Clock.currentTimeMillis)
       yield* Effect.sleep(lookEveryMs)
-    })
-    yield* Effect.raceFirst(
-      Ingest.ingest(project(url, folder), { untilCaughtUp: false }),
-      Effect.timeoutOption(Effect.forever(look), `${seconds} seconds`)
-    )
-    const rows = yield* session.query(
-      `SELECT _batch AS batch, epoch_ms(_source_commit_at)::DOUBLE AS at, count(*)::DOUBLE AS n FROM curated.order_lines__history WHERE order_id >= ${firstNew} GROUP BY 1, 2`
-    )
-    const started = rows.reduce((first, row) => Math.min(first, Number(row["at"])), Number.POSITIVE_INFINITY)
-    const lags = rows.flatMap((row) => {
-      const visible = seen.get(String(row["batch"]).slice(`${name}/main/`.length))
-      const at = Number(row["at"])
-      return visible === undefined || at < started + warmUpMs ? [] : [{ value: (visible - at) / 1000, weight: Number(row["n"]) }]
-    })
-    return {
-      p50: quantile(lags, 0.5),
-      p95: quantile(lags, 0.95),
-      p99: quantile(lags, 0.99),
-      max: quantile(lags, 1),
-      batches: seen.size,
-      cpuShare: process.cpuUsage().user / 1e6 / process.uptime(),
-      rssMb: process.resourceUsage().maxRSS / 1024
-    }
-  }).pipe(Effect.scoped, Effect.provide(Services.layer(project(url, folder))))
+    }).pipe(Effect.forever, Effect.timeoutOption(`${seconds} seconds`))
+  )
+
+const withSession = <A, E>(subject: Project, use: (session: Session) => Effect.Effect<A, E>) =>
+  Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, use)).pipe(
+    Effect.scoped,
+    Effect.provide(Services.warehouse(subject.warehouse))
+  )

@@ -18,19 +18,21 @@ export const fill = (project: Project, lines: number) =>
     const orders = lines / linesPerOrder
     const at = `TIMESTAMPTZ '2024-01-01 00:00:00+00' + to_seconds((o * ${seconds} // ${orders})::BIGINT)`
     const version = `${first}::HUGEINT + (o // 1000)::HUGEINT * ${part(1n, 0)} + (o % 1000 * 8 + l)::HUGEINT * ${part(0n, 1)}`
-    const meta = `${version} AS _version, 'import' AS _batch, at AS _source_commit_at, at AS _ingested_at, at AS _recorded_at, at AS _event_at,
-      at::DATE AS _business_date, 'Europe/London' AS _business_zone, at::DATE AS _posting_date`
+    const meta = `${version} AS _version, 'import' AS _batch, placed_at AS _source_commit_at, placed_at AS _ingested_at, placed_at AS _recorded_at, placed_at AS _event_at,
+      placed_at::DATE AS _business_date, 'Europe/London' AS _business_zone, placed_at::DATE AS _posting_date`
     const ordersSql = `SELECT o AS id, 'N' || o AS order_number, 'sale' AS kind, NULL::BIGINT AS credits_order_id, 12000 + o % 6000 AS customer_id,
-      'United Kingdom' AS country, 'delivered' AS status, 'GBP' AS currency, 100 + o % 50000 AS total_minor, at AS placed_at, at AS updated_at,
-      NULL::VARCHAR AS notes, ${meta} FROM (SELECT o, 0 AS l, ${at} AS at FROM range(1, ${orders + 1}) AS r(o))`
+      'United Kingdom' AS country, 'delivered' AS status, 'GBP' AS currency, 100 + o % 50000 AS total_minor, placed_at, placed_at AS updated_at,
+      NULL::VARCHAR AS notes, ${meta} FROM (SELECT o, 0 AS l, ${at} AS placed_at FROM range(1, ${orders + 1}) AS r(o))`
     const linesSql = `SELECT o AS order_id, l AS line_no, ((10000 + (o * 7 + l * 131) % 80000)::VARCHAR || 'A') AS product_code, 1 + (o + l) % 12 AS quantity,
       25 + (o * 31 + l * 17) % 5000 AS unit_price_minor, (1 + (o + l) % 12) * (25 + (o * 31 + l * 17) % 5000) AS amount_minor, 'GBP' AS currency,
-      'shipped' AS status, at AS placed_at, at AS updated_at, ${meta}
-      FROM (SELECT o, l, ${at} AS at FROM range(1, ${orders + 1}) AS r(o), range(1, ${linesPerOrder + 1}) AS n(l))`
+      'shipped' AS status, placed_at, placed_at AS updated_at, ${meta}
+      FROM (SELECT o, l, ${at} AS placed_at FROM range(1, ${orders + 1}) AS r(o), range(1, ${linesPerOrder + 1}) AS n(l))`
     for (const [table, sql] of [["orders", ordersSql], ["order_lines", linesSql]] as const) {
       yield* session.execute(`INSERT INTO curated.${table}__history BY NAME SELECT *, 1 AS _op FROM (${sql})`)
       yield* session.execute(`INSERT INTO curated.${table} BY NAME ${sql}`)
       yield* session.execute(`UPDATE northstar.tables SET high_version = (SELECT max(_version) FROM curated.${table}) WHERE table_name = '${table}'`)
     }
+    // Ledger lines of the empty snapshot.
+    yield* session.execute("DELETE FROM northstar.batches")
     yield* session.execute("CHECKPOINT")
   }).pipe(Effect.scoped, Effect.provide(Services.layer(project)))

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core"
+import { Errors, Flags } from "@oclif/core"
 import { Effect } from "effect"
 import * as Backfill from "@northstar/connectors/project/Backfill"
 import * as Load from "@northstar/connectors/project/Load"
@@ -10,7 +10,7 @@ import { count, plural, render as table } from "../TextTable.ts"
 const instant = Flags.custom<number>({
   parse: async (text) => {
     const ms = Date.parse(text)
-    if (Number.isNaN(ms)) throw new Error(`${text} is not an instant such as 2026-11-23T06:00:00Z`)
+    if (Number.isNaN(ms)) throw new Errors.CLIError(`${text} is not an instant such as 2026-11-23T06:00:00Z`)
     return ms
   },
   helpValue: "<instant>"

@@ -1,4 +1,4 @@
-import { type Duration, Effect, Option, type Redacted, type Scope } from "effect"
+import { type Duration, Effect, Option, Queue, type Redacted, type Scope } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { Range } from "@northstar/core/Position"
 import type { Table } from "@northstar/core/Table"
@@ -38,6 +38,15 @@ export interface Opened {
   readonly major: number
 }
 
+/** Snapshots along with one stream. */
+interface Lane {
+  readonly requests: Queue.Queue<void>
+  readonly session: string
+  /** Kept from the moment a snapshot is wanted until it is done. */
+  visibility: Visibility | undefined
+  running: Snapshot.Running | undefined
+}
+
 /** One read under way. */
 export interface Session {
   readonly replication: Replication.Replication
@@ -46,6 +55,7 @@ export interface Session {
 
 const limitsDefault: BatchLimits = { rowsMax: 50_000, bytesMax: 16 * 1024 * 1024, lingerMs: 200, idleMs: 10_000 }
 const heartbeatDefault: Duration.Input = "10 seconds"
+const paceDefault: Snapshot.Pace = { chunkRows: 10_000, rowsPerSecondMax: 100_000 }
 const guardDefault: Heartbeat.WalGuard = { warnBytes: 8 * 1024 ** 3, stopBytes: 64 * 1024 ** 3, policy: "warn" }
 
 /**
@@ -65,41 +75,44 @@ export const start = Effect.fn("Session.start")(function* (
     return yield* busy("start", `slot ${options.slot} is in use by PID ${slot.holder}`, `PID ${slot.holder}`)
   }
   const resumed = yield* resumable(walsender, range.after, { system, slot, name: options.slot }, options.epoch)
-  const snapshots = Option.match(resumed, { onNone: () => ({}), onSome: (after) => after.snapshots })
-  const wantsSnapshot =
-    options.snapshot !== undefined && Snapshot.unfinished(options.snapshot, snapshots).length > 0
-      ? options.snapshot
-      : undefined
-  const visibility = wantsSnapshot === undefined ? undefined : new Visibility(yield* inProgress(control))
+  const snapshots = Snapshot.withInitial(
+    Option.match(resumed, { onNone: () => ({}), onSome: (after) => after.snapshots }),
+    options.snapshot
+  )
+  const isUnfinished = Snapshot.unfinished(options.tables, snapshots).length > 0
   // Distinguishes this read's messages from those of one before it.
   const session = `${walsender.processId}-${system.flushed}`
-  let running: Snapshot.Running | undefined
+  const lane: Lane = { requests: yield* Queue.unbounded<void>(), visibility: undefined, running: undefined, session }
+  if (isUnfinished) lane.visibility = new Visibility()
   const replication = yield* stream(opened, walsender, {
     after: Option.match(resumed, { onNone: () => slot.confirmed, onSome: (after) => after.lsn }),
     snapshots,
     through: Option.getOrUndefined(Option.map(range.through, (through) => through.lsn)),
-    isBoundLater: wantsSnapshot !== undefined,
-    onCommit: (xid, commitLsn) => visibility?.committed(xid, commitLsn),
+    isBoundLater: isUnfinished,
+    onCommit: (xid, commitLsn) => lane.visibility?.committed(xid, commitLsn),
     onMessage: (text, lsn, feed) => {
       const content = Option.getOrUndefined(Heartbeat.parse(text))
       if (content?.kind === "heartbeat") feed.completeThrough(content.atMs - Heartbeat.commitDelayMaxMs)
-      if (content?.kind === "chunk" && content.session === session) running?.arrived(content.id, lsn)
+      if (content?.kind === "snapshot" && content.slot === options.slot) {
+        feed.add([], requested(options.tables, feed.snapshots, content))
+        lane.visibility ??= new Visibility()
+        Queue.offerUnsafe(lane.requests, undefined)
+      }
+      if (content?.kind === "chunk" && content.session === session) lane.running?.arrived(content.id, lsn)
     }
   })
   yield* Heartbeat.run(control, {
     slot: options.slot,
     major,
     every: options.heartbeatEvery ?? heartbeatDefault,
-    guard: options.guard ?? guardDefault
-  }).pipe(Effect.catch(replication.fail), Effect.forkScoped)
-  if (wantsSnapshot !== undefined && visibility !== undefined) {
-    running = yield* snapshotLane(opened, wantsSnapshot, { replication, visibility, session })
-    yield* running.run.pipe(
-      Effect.andThen(Effect.sync(() => replication.feed.bind())),
-      Effect.catch(replication.fail),
-      Effect.forkScoped
-    )
-  }
+    guard: options.guard ?? guardDefault,
+    end: replication.fail
+  }).pipe(Effect.forkScoped)
+  yield* (isUnfinished ? Effect.void : Queue.take(lane.requests)).pipe(
+    Effect.andThen(takeSnapshots(opened, lane, replication)),
+    Effect.catch(replication.fail),
+    Effect.forkScoped
+  )
   return { replication, system }
 })
 
@@ -161,25 +174,49 @@ const stream = (
   })
 }
 
-const snapshotLane = Effect.fnUntraced(function* (
+/** Progress with a requested snapshot begun; the same request again, and tables that are not captured, change nothing. */
+const requested = (
+  tables: ReadonlyArray<Table>,
+  progress: PostgresPosition["snapshots"],
+  request: { readonly id: string; readonly tables: ReadonlyArray<string> }
+): PostgresPosition["snapshots"] => {
+  const wanted = tables.filter(({ source }) => request.tables.includes(source) && progress[source]?.id !== request.id)
+  return {
+    ...progress,
+    ...Object.fromEntries(wanted.map(({ source }) => [source, Snapshot.begin(request.id, progress[source])]))
+  }
+}
+
+/** Reads what is unfinished, then waits for the next request, and so on. */
+const takeSnapshots = Effect.fnUntraced(function* (
   { options, control, major }: Opened,
-  snapshot: Snapshot.SnapshotOptions,
-  stream: { readonly replication: Replication.Replication; readonly visibility: Visibility; readonly session: string }
+  lane: Lane,
+  replication: Replication.Replication
 ) {
-  const { feed } = stream.replication
+  const { feed } = replication
   const connection = yield* Connection.open({ url: options.url })
-  return Snapshot.make({
-    options: snapshot,
-    connection,
-    visibility: stream.visibility,
-    progress: () => feed.snapshots,
-    deliver: (blocks, table, progress) => feed.add(blocks, { ...feed.snapshots, [table]: progress }),
-    emit: (id) => {
-      const content: Heartbeat.Content = { kind: "chunk", slot: options.slot, id, session: stream.session }
-      return Effect.asVoid(Heartbeat.emit(control, major, JSON.stringify(content)))
-    }
-  })
-})
+  while (true) {
+    const visibility = (lane.visibility ??= new Visibility())
+    lane.running = Snapshot.make({
+      pace: options.snapshot ?? paceDefault,
+      tables: options.tables,
+      connection,
+      visibility,
+      progress: () => feed.snapshots,
+      deliver: (blocks, table, progress) => feed.add(blocks, { ...feed.snapshots, [table]: progress }),
+      emit: (id) => {
+        const content: Heartbeat.Content = { kind: "chunk", slot: options.slot, id, session: lane.session }
+        return Effect.asVoid(Heartbeat.emit(control, major, JSON.stringify(content)))
+      }
+    })
+    visibility.doubt(yield* inProgress(control))
+    yield* lane.running.run
+    // Between snapshots nobody asks which commits are visible.
+    lane.visibility = undefined
+    feed.bind()
+    yield* Queue.take(lane.requests)
+  }
+}, Effect.scoped)
 
 /** The server's own name of a type; of one dropped since, a name that fits none. */
 const lookUp = (control: Connection.Connection, types: Map<string, string>, oid: number, typmod: number) =>

@@ -10,18 +10,24 @@ import { misconfigured } from "./Failure.ts"
 import type { PostgresPosition, SnapshotProgress } from "./Position.ts"
 import type { Visibility } from "./Visibility.ts"
 
-/** What to read besides the stream. */
-export interface SnapshotOptions {
-  /** Names the snapshot: a table whose progress is of another id is read from its start. */
-  readonly id: string
-  readonly tables: ReadonlyArray<Table>
+/** How fast tables are read besides the stream. */
+export interface Pace {
   readonly chunkRows: number
   readonly rowsPerSecondMax: number
 }
 
+/** What to read once at the beginning, besides the stream. */
+export interface SnapshotOptions extends Pace {
+  /** Names the snapshot of the tables that have none yet. */
+  readonly id: string
+  readonly tables: ReadonlyArray<Table>
+}
+
 /** How a snapshot joins the stream. */
 export interface Lane {
-  readonly options: SnapshotOptions
+  readonly pace: Pace
+  /** Every table of the stream. */
+  readonly tables: ReadonlyArray<Table>
   readonly connection: Connection
   /** Writes a logical message that will come back to `arrived`. */
   readonly emit: (id: number) => Effect.Effect<void, ConnectorError>
@@ -45,12 +51,29 @@ const chunkBytesMax = 8 * 1024 * 1024
 /** A message that did not come back in this time is written again: a crash of the server can lose one that was not flushed. */
 const arrivalMax = Duration.seconds(20)
 
-/** The tables that `progress` does not show as read. */
-export const unfinished = (options: SnapshotOptions, progress: PostgresPosition["snapshots"]): ReadonlyArray<Table> =>
-  options.tables.filter((table) => {
-    const known = progress[table.source]
-    return known === undefined || known.id !== options.id || !known.done
-  })
+/** The progress with which a new snapshot of a table begins: its chunks are numbered on, so that their versions differ. */
+export const begin = (id: string, before: SnapshotProgress | undefined): SnapshotProgress => ({
+  id,
+  after: null,
+  floor: null,
+  chunks: before?.chunks ?? 0,
+  done: false
+})
+
+/** Progress with the tables of the first snapshot that have none yet. */
+export const withInitial = (
+  progress: PostgresPosition["snapshots"],
+  options: SnapshotOptions | undefined
+): PostgresPosition["snapshots"] => ({
+  ...Object.fromEntries((options?.tables ?? []).map(({ source }) => [source, begin(options?.id ?? "", undefined)])),
+  ...progress
+})
+
+/** The tables of which a snapshot has begun and is not done. */
+export const unfinished = (
+  tables: ReadonlyArray<Table>,
+  progress: PostgresPosition["snapshots"]
+): ReadonlyArray<Table> => tables.filter(({ source }) => progress[source]?.done === false)
 
 /**
  * Reads tables in chunks along with the stream. After each chunk a message is written; when it comes back, every commit
@@ -78,9 +101,8 @@ export const make = (lane: Lane): Running => {
     return Option.getOrThrow(progress)
   })
   const readTable = Effect.fnUntraced(function* (table: Table, target: Target) {
-    const known = lane.progress()[table.source]
-    let progress = known?.id === lane.options.id ? known : start(lane.options.id)
-    const { chunkRows, rowsPerSecondMax } = lane.options
+    let progress = lane.progress()[table.source] ?? begin("", undefined)
+    const { chunkRows, rowsPerSecondMax } = lane.pace
     while (!progress.done) {
       const chunk = yield* readChunk(lane.connection, target, progress.after, {
         rows: chunkRows,
@@ -99,14 +121,12 @@ export const make = (lane: Lane): Running => {
     },
     run: Effect.gen(function* () {
       const catalog = yield* Catalog.read(lane.connection)
-      for (const table of unfinished(lane.options, lane.progress())) {
+      for (const table of unfinished(lane.tables, lane.progress())) {
         yield* readTable(table, yield* targetOf(catalog, table))
       }
     })
   }
 }
-
-const start = (id: string): SnapshotProgress => ({ id, after: null, floor: null, chunks: 0, done: false })
 
 const targetOf = (catalog: Catalog.Catalog, table: Table): Effect.Effect<Target, ConnectorError> => {
   const found = Catalog.find(catalog, table.source)

@@ -7,13 +7,14 @@ import type { Connection } from "./Connection.ts"
  * visible: one that waits for a synchronous standby may have been streamed long before a chunk that does not see it.
  */
 export class Visibility {
-  /** Commits of this session that no chunk has shown to be visible yet: 32-bit xid to LSN, in commit order. */
+  /** Commits streamed since this began that no chunk has shown to be visible yet: 32-bit xid to LSN, in commit order. */
   private readonly commits = new Map<number, bigint>()
-  /** Transactions in progress when the session started: an earlier session may have streamed their commits. */
-  private readonly doubtful: Set<bigint>
+  /** Transactions whose commits may have been streamed before this began. */
+  private readonly doubtful = new Set<bigint>()
 
-  constructor(inProgress: ReadonlySet<bigint>) {
-    this.doubtful = new Set(inProgress)
+  /** Transactions in progress now, some of which may have been streamed before this began. */
+  doubt(inProgress: Iterable<bigint>): void {
+    for (const full of inProgress) if (!this.commits.has(Number(full & 0xffff_ffffn))) this.doubtful.add(full)
   }
 
   /** A transaction was streamed whose commit record starts at `commitLsn`. */

@@ -78,7 +78,10 @@ const catchUp = Effect.fnUntraced(function* (project: Project, table: string) {
   const key = loadKey(project)
   const standing = yield* standingTables(project)
   const main = Watermarks.furthest(standing.filter(({ parked }) => Option.isNone(parked)))
-  const upTo = Option.match(main, { onNone: () => ({ untilCaughtUp: true }), onSome: (at) => ({ through: BigInt(at) }) })
+  const upTo = Option.match(main, {
+    onNone: () => ({ untilCaughtUp: true }),
+    onSome: (at) => ({ through: BigInt(at) })
+  })
   yield* Pipeline.run(load(project, key, table), { program: "catch-up", ...upTo })
   const tables = project.tables.map(({ name }) => name)
   return yield* withSession((session) => Watermarks.rejoin(session, key, table, tables))

@@ -64,7 +64,7 @@ const Shape = Schema.Struct({
     guard: Schema.Struct({
       warnBytes: Schema.Finite,
       stopBytes: Schema.Finite,
-      policy: Schema.Literals(["warn", "stop"])
+      policy: Schema.Literals(["warn", "stop", "release"])
     })
   }),
   landing: Schema.Union([

@@ -110,7 +110,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
 ) {
   const names = refoldNames(dialect, model)
   const refolds = yield* collectRefolds(session, dialect, model, { facts, isLate })
-  yield* session.execute(mergeNewest(dialect, model, publication, refolds ? names.keysSql : undefined))
+  yield* session.execute(mergeNewest(dialect, model, publication, { facts, except: refolds ? names.keysSql : undefined }))
   if (refolds) yield* refold(session, dialect, model)
   if (facts.truncates > 0) {
     yield* session.execute(`DELETE FROM ${model.curated} WHERE _version <= ${floorOf(model)}`)
@@ -151,14 +151,20 @@ const collectRefolds = Effect.fnUntraced(function* (
 })
 
 /** Of each key's accepted changes the newest wins; it is newer than anything published. */
-const mergeNewest = (dialect: Dialect, model: Model, publication: Publication, except: string | undefined): string => {
+const mergeNewest = (
+  dialect: Dialect,
+  model: Model,
+  publication: Publication,
+  { facts, except }: { readonly facts: StageFacts; readonly except: string | undefined }
+): string => {
   const columns = curatedColumns(dialect, model).map(([sql]) => sql)
   const keys = model.key.map(({ sql }) => sql)
   const others = columns.filter((sql) => !keys.includes(sql))
   const outside =
     except === undefined ? "" : ` AND NOT EXISTS (SELECT 1 FROM ${except} AS k WHERE ${sameKey(model, "k", "c")})`
-  const source = `SELECT ${historyValues(dialect, model, publication)} FROM ${model.stage} AS c WHERE ${isAccepted}${outside}
-    QUALIFY row_number() OVER (PARTITION BY ${keys.join(", ")} ORDER BY _version DESC) = 1`
+  const newest =
+    facts.keys === facts.rows ? "" : ` QUALIFY row_number() OVER (PARTITION BY ${keys.join(", ")} ORDER BY _version DESC) = 1`
+  const source = `SELECT ${historyValues(dialect, model, publication)} FROM ${model.stage} AS c WHERE ${isAccepted}${outside}${newest}`
   return `MERGE INTO ${model.curated} AS t USING (${source}) AS s ON ${sameKey(model, "t", "s")}
     WHEN MATCHED AND s._op = 2 THEN DELETE
     WHEN MATCHED THEN UPDATE SET ${others.map((sql) => `${sql} = s.${sql}`).join(", ")}

@@ -79,7 +79,8 @@ const reason = (dialect: Dialect, model: Model): string => {
     `WHEN _op <> 3 AND ${raw(dialect, name)} IS NULL THEN ${literal(`null_key:${name}`)}`,
     `WHEN _op <> 3 AND ${sql} IS NULL THEN ${literal(`unparseable:${name}`)}`
   ])
-  const values = model.columns.flatMap(({ name, sql, type, column }) => [
+  const others = model.columns.filter((column) => !model.key.includes(column))
+  const values = others.flatMap(({ name, sql, type, column }) => [
     ...(type.kind === "text" || type.kind === "json"
       ? []
       : [

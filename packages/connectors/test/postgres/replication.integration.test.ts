@@ -214,11 +214,18 @@ describe("the stream", () => {
 
   it.live("the guard on retained WAL ends the read by policy", () =>
     Effect.gen(function* () {
-      const { server } = yield* start()
+      const { server, sql } = yield* start()
       const guard = { warnBytes: 0, stopBytes: 0, policy: "stop" as const }
       const reader = yield* source(server.url, { guard }).open
       const error = yield* Effect.flip(Stream.runDrain(reader.read({ after: Option.none(), through: Option.none() })))
       assert.include(error.message, "of WAL")
+      const slots = sql.query("select count(*) from pg_replication_slots")
+      assert.deepStrictEqual(yield* slots, [["1"]])
+      const releasing = yield* source(server.url, { guard: { ...guard, policy: "release" } }).open
+      const read = releasing.read({ after: Option.none(), through: Option.none() })
+      const released = yield* Effect.flip(Stream.runDrain(read))
+      assert.include(released.message, "raise the source's epoch")
+      assert.deepStrictEqual(yield* slots, [["0"]])
     }).pipe(Effect.scoped)
   )
 

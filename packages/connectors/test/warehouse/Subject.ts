@@ -7,6 +7,7 @@ import type { ConnectorError } from "@northstar/core/ConnectorError"
 import { Failpoint } from "@northstar/core/Failpoint"
 import { sequence, type StreamKey } from "@northstar/core/Position"
 import type { Table } from "@northstar/core/Table"
+import type { WatermarkConflict } from "@northstar/core/WatermarkStore"
 import { Histories, type ChangeLaws } from "@northstar/core/testing"
 import * as DuckDb from "../../src/duckdb/DuckDb.ts"
 import { BlockBuilder, relation } from "../../src/landing/BlockBuilder.ts"
@@ -133,20 +134,19 @@ type Changes = ReadonlyArray<Change<Histories.Row>>
 /** A warehouse to play in: batches follow each other, and its tables can be looked at. */
 export interface Scene {
   /** Publishes a batch that continues the stream. */
-  readonly publish: (changes: Changes) => Effect.Effect<void, unknown>
+  readonly publish: (changes: Changes) => Effect.Effect<void, Failure>
   /** The same with segments, tables and stream of one's choice. */
-  readonly load: (
-    segments: ReadonlyArray<Segment>,
-    how?: WarehouseSink.Options & { readonly stream?: string }
-  ) => Effect.Effect<void, unknown>
+  readonly load: (segments: ReadonlyArray<Segment>, how?: How) => Effect.Effect<void, Failure>
   readonly segment: (table: Table, changes: Changes, shape?: Shape) => Effect.Effect<Segment, ConnectorError>
   readonly query: (sql: string) => Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>, ConnectorError>
   readonly run: <A, E>(effect: Effect.Effect<A, E, Warehouse | ObjectStore>) => Effect.Effect<A, E>
 }
+type How = WarehouseSink.Options & { readonly stream?: string }
+type Failure = Batch.BatchError | WatermarkConflict
 
-/** A fresh scene that lives as long as the scope. */
-export const scene = Effect.fnUntraced(function* (root: string, tables: ReadonlyArray<Table>) {
-  const services = yield* Layer.build(fresh(tables, root))
+/** An empty scene in the warehouse around, which is prepared for the tables. */
+export const scene = Effect.fnUntraced(function* (tables: ReadonlyArray<Table>) {
+  const services = yield* Effect.context<Warehouse | ObjectStore>()
   const run: Scene["run"] = (effect) => Effect.provideContext(effect, services)
   const load: Scene["load"] = (segments, { stream = key.stream, ...options } = { tables }) =>
     run(
@@ -158,14 +158,35 @@ export const scene = Effect.fnUntraced(function* (root: string, tables: Readonly
         })
       )
     )
-  return {
+  yield* empty(tables)
+  const made: Scene = {
     load,
     run,
     publish: (changes) => Effect.flatMap(run(segmentsOf(tables, changes)), (segments) => load(segments)),
     segment: (table, changes, shape) => run(segmentOf(table, changes, shape)),
     query: (sql) => run(ask(sql))
-  } satisfies Scene
+  }
+  return made
 })
+
+/** Forgets all rows, batches and watermarks. */
+const empty = (tables: ReadonlyArray<Table>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { session: open } = yield* Warehouse
+      const session = yield* open
+      const control = ["watermarks", "batches", "quarantine", "floors", "held", "findings"]
+      const names = tables.flatMap(({ name }) => [`curated."${name}"`, `curated."${name}__history"`])
+      yield* session.transaction(
+        Effect.gen(function* () {
+          for (const name of [...names, ...control.map((table) => `northstar.${table}`)]) {
+            yield* session.execute(`DELETE FROM ${name}`)
+          }
+          yield* session.execute("UPDATE northstar.tables SET high_version = 0, relation = NULL, contract = NULL")
+        })
+      )
+    })
+  )
 
 /** Rows of one statement in a session of its own. */
 export const ask = (sql: string) =>

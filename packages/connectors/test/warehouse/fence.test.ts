@@ -1,27 +1,31 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { boxes, fenceCases } from "./FenceCases.ts"
-import { contents, scene } from "./Subject.ts"
+import { contents, fresh, scene } from "./Subject.ts"
 
 const root = mkdtempSync(join(tmpdir(), "northstar-warehouse-fence-"))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-describe("the fence", () => {
+layer(fresh([boxes], root))("the fence", (it) => {
   for (const { name, batches, rows, quarantined = [] } of fenceCases) {
-    it.live(
+    it.effect(
       name,
       Effect.fnUntraced(function* () {
-        const { publish, run, query } = yield* scene(root, [boxes])
+        const { publish, run, query } = yield* scene([boxes])
         for (const batch of batches) yield* publish(batch)
         const found = (yield* run(contents([boxes]))).get("boxes") ?? new Map()
         const seen = [...found].map(([key, row]) => [key, row === "held" ? row : [row["note"], row["memo"]]])
         assert.deepStrictEqual(Object.fromEntries(seen), rows)
-        const aside = yield* query("SELECT row_key, reason FROM northstar.quarantine ORDER BY ALL")
-        const reasons = aside.map((row) => `${(JSON.parse(String(row["row_key"])) as [string])[0]} ${String(row["reason"])}`)
-        assert.deepStrictEqual(reasons, [...quarantined])
+        const aside = yield* query(
+          "SELECT json_extract_string(row_key, '$[0]') AS k, reason FROM northstar.quarantine ORDER BY ALL"
+        )
+        assert.deepStrictEqual(
+          aside.map(({ k, reason }) => `${String(k)} ${String(reason)}`),
+          [...quarantined]
+        )
         const unbalanced = yield* query(
           "SELECT * FROM northstar.batches WHERE rows_in <> published + superseded + quarantined + held OR superseded < 0"
         )

@@ -15,7 +15,7 @@ export interface Play {
   readonly meter: Meter
 }
 
-/** A batch of the log that was read once more. */
+/** A range of the log that was read once more. */
 export interface Reread {
   /** Changes read, and how many of them were news to the warehouse. */
   readonly changes: number
@@ -41,11 +41,20 @@ export const besides = <A, E, R>(ingester: Process.Process, effect: Effect.Effec
     effect,
     Effect.gen(function* () {
       const code = yield* ingester.ended
-      return yield* failed(`the ingester did not go on: it ended with code ${code}: ${lastLine(yield* ingester.output)}`)
+      return yield* failed(
+        `the ingester did not go on: it ended with code ${code}: ${lastLine(yield* ingester.output)}`
+      )
     })
   )
 
-/** Waits until readers see what was committed a moment ago. */
+/** Whether readers see the history that the shop had before it went live. */
+export const hasHistory = (play: Play, orders: number, beforeMs: number) =>
+  Effect.map(
+    select(play, `select count(*) as n from curated.orders where epoch_ms(placed_at) < ${beforeMs}`),
+    ([row]) => Number(row?.["n"]) === orders
+  )
+
+/** Whether readers see what was committed a moment ago. */
 export const isFresh = ({ meter }: Play) =>
   Effect.map(meter.reading, ({ lagMs }) => lagMs !== undefined && lagMs < freshMs)
 
@@ -103,16 +112,18 @@ export const rival = Effect.fn("Acts.rival")(function* ({ scene, story }: Play) 
 /** The exit code that says that another task holds what this one needs. */
 const busyCode = 6
 
-/** Reads the whole landing log again while everything goes on. */
+/** Reads what is loaded of the landing log again while everything goes on. */
 export const backfill = Effect.fn("Acts.backfill")(function* (play: Play) {
   const { story } = play
   yield* story.step(
     "plain",
-    "northstar backfill reads the whole landing log once more, beside the ingester",
+    "northstar backfill reads the landing log again from its beginning, beside the ingester",
     "On a key of its own, from our own files: the source is not asked, and production loads go on."
   )
   const startedAtMs = yield* Clock.currentTimeMillis
-  const read = yield* reread(play, {})
+  // What lies beyond is captured and not loaded yet: there the backfill would be first, and rightly publish it.
+  const [loaded] = yield* select(play, "select max(through) as through from northstar.watermarks where stream = 'main'")
+  const read = yield* reread(play, { through: String(loaded?.["through"]) })
   const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
   yield* story.step(
     read.published === 0 ? "good" : "bad",
@@ -122,16 +133,20 @@ export const backfill = Effect.fn("Acts.backfill")(function* (play: Play) {
   return read
 })
 
-/** Takes the largest batch back that was published after an instant. Returns where it lies in the log. */
-export const rollback = Effect.fn("Acts.rollback")(function* ({ scene: { project }, story }: Play, sinceMs: number) {
-  const { rows } = yield* Query.query(
-    project,
+/** Changes of a batch that is taken back, at most: enough to be seen, few enough to name every row. */
+const takenMax = 300
+
+/** Takes the largest such batch back that was published after an instant. Returns where it lies in the log. */
+export const rollback = Effect.fn("Acts.rollback")(function* (play: Play, sinceMs: number) {
+  const { scene, story } = play
+  const { project } = scene
+  const [row] = yield* select(
+    play,
     `select batch from northstar.batches where stream = 'main' and epoch_ms(recorded_at) >= ${sinceMs}
-      group by batch order by sum(published) desc, batch limit 1`,
-    { rowsMax: 1 }
+      group by batch having sum(published) <= ${takenMax} order by sum(published) desc, batch limit 1`
   )
   // A heartbeat that is being published holds the same locks for a moment.
-  const plan = yield* Rollback.apply(project, String(rows[0]?.["batch"])).pipe(
+  const plan = yield* Rollback.apply(project, String(row?.["batch"])).pipe(
     Effect.retry({ times: 20, while: (error) => error.isRetryable, schedule: Schedule.spaced("100 millis") })
   )
   const total = (field: "changes" | "keys") => plan.lines.reduce((sum, each) => sum + each[field], 0)
@@ -145,21 +160,24 @@ export const rollback = Effect.fn("Acts.rollback")(function* ({ scene: { project
 
 /** Reads a range of the log again, `(after, through]`, and counts what became of it. */
 export const reread = Effect.fn("Acts.reread")(function* (
-  { scene: { project }, story }: Play,
+  play: Play,
   range: { readonly after?: string; readonly through?: string }
-): Effect.fn.Return<Reread, Effect.Error<ReturnType<typeof Backfill.fromLog>>> {
-  const { id } = yield* Backfill.fromLog(project, {
+) {
+  const { id } = yield* Backfill.fromLog(play.scene.project, {
     ...range,
-    onProgress: ({ rows, through }) => story.progress(`backfill: through batch ${through}, ${count(rows)} changes`)
+    onProgress: ({ rows, through }) => play.story.progress(`backfill: through batch ${through}, ${count(rows)} changes`)
   })
-  const { rows } = yield* Query.query(
-    project,
+  const [row] = yield* select(
+    play,
     `select cast(coalesce(sum(rows_in), 0) as varchar) as changes, cast(coalesce(sum(published), 0) as varchar) as published
-      from northstar.batches where stream = 'backfill/${id}'`,
-    { rowsMax: 1 }
+      from northstar.batches where stream = 'backfill/${id}'`
   )
-  return { changes: Number(rows[0]?.["changes"] ?? 0), published: Number(rows[0]?.["published"] ?? 0) }
+  return { changes: Number(row?.["changes"] ?? 0), published: Number(row?.["published"] ?? 0) } satisfies Reread
 })
+
+/** The first row of a query, as `northstar query` runs it. */
+const select = ({ scene }: Play, sql: string) =>
+  Effect.map(Query.query(scene.project, sql, { rowsMax: 1 }), ({ rows }) => rows)
 
 const lastLine = (output: string): string => output.trimEnd().split("\n").at(-1) ?? ""
 

@@ -15,10 +15,13 @@ const currenciesMax = 100
 export const make = Effect.fn("Comparison.make")(function* (scene: Scene) {
   const { tables } = yield* Reconcile.reconcile(scene.project, { full: true })
   return yield* Effect.forEach(tables, ({ curatedRows, differences, sourceRows, table }) =>
-    Effect.map(
-      sums(scene, table),
-      (money): Report.Reconciled => ({ table, sourceRows, curatedRows, differing: differences.length, money })
-    )
+    Effect.map(sums(scene, table), (money): Report.Reconciled => ({
+      table,
+      sourceRows,
+      curatedRows,
+      differing: differences.length,
+      money
+    }))
   )
 })
 
@@ -27,9 +30,7 @@ const sums = Effect.fnUntraced(function* ({ project, url }: Scene, table: string
   if (column === undefined) return []
   const sql = (schema: string) =>
     `select currency, cast(sum(${column}) as varchar) as minor from ${schema}.${table} group by currency`
-  const source = yield* Effect.scoped(
-    Effect.flatMap(open({ url }), (connection) => connection.query(sql("public")))
-  )
+  const source = yield* Effect.scoped(Effect.flatMap(open({ url }), (connection) => connection.query(sql("public"))))
   const curated = yield* Query.query(project, sql("curated"), { rowsMax: currenciesMax })
   const sourceMinor = new Map(source.map(([currency, minor]) => [String(currency), BigInt(minor ?? 0)]))
   const curatedMinor = new Map(curated.rows.map((row) => [String(row["currency"]), BigInt(String(row["minor"]))]))

@@ -1,14 +1,14 @@
-import { writeFileSync } from "node:fs"
-import { join, relative } from "node:path"
-import { Clock, Effect, Fiber, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import * as Replay from "../shop/Replay.ts"
 import * as Acts from "./Acts.ts"
 import * as Comparison from "./Comparison.ts"
+import * as Conclusion from "./Conclusion.ts"
 import * as Marts from "./Marts.ts"
 import * as Meter from "./Meter.ts"
+import type * as Process from "./Process.ts"
 import * as Report from "./Report.ts"
 import * as Scene from "./Scene.ts"
-import { begin, comparison, count, span, type Story, type StoryEvent } from "./Story.ts"
+import { begin, count, span, type Story, type StoryEvent } from "./Story.ts"
 
 /** How to run the demo. */
 export interface DemoOptions {
@@ -21,32 +21,6 @@ export interface DemoOptions {
   /** Command line that starts the CLI; default: the program that runs now. */
   readonly northstar?: ReadonlyArray<string>
   readonly onEvent: (event: StoryEvent) => Effect.Effect<void>
-}
-
-/** What the demo found. */
-export interface DemoSummary {
-  /** Whether everything held: source and curated agree, before the rollback and after, and every act ended as it must. */
-  readonly agree: boolean
-  /** For people, to be printed as it is. */
-  readonly summary: string
-  /** Path of the HTML report. */
-  readonly report: string
-  readonly tables: ReadonlyArray<Report.Reconciled>
-  /** Transactions and row changes of the shop while it was live. */
-  readonly transactions: number
-  readonly changes: number
-  /** From a transaction's commit until readers see it, milliseconds. */
-  readonly freshness: { readonly medianMs: number; readonly p95Ms: number; readonly worstMs: number }
-  readonly secondIngesterRefused: boolean
-  /** The backfill beside the ingester: of what it read, what was published again. */
-  readonly backfill: Acts.Reread
-  /** The batch that was taken back: rows that differed then, and changes that its second reading published. */
-  readonly rollback: {
-    readonly batch: string
-    readonly changes: number
-    readonly differing: number
-    readonly republished: number
-  }
 }
 
 /** 3 December 2010, when the shop has been open for two days. */
@@ -62,13 +36,17 @@ export const run = Effect.fn("Demo.run")(function* (options: DemoOptions) {
   const northstar = options.northstar ?? [process.execPath, ...process.execArgv, process.argv[1] ?? ""]
   yield* story.chapter("A shop opens")
   const scene = yield* Scene.open({ folder, northstar })
-  const { events } = yield* opening(story, scene, options.seed ?? "northstar")
+  const past = yield* opening(story, scene, options.seed ?? "northstar")
   const play = { scene, story, meter: yield* Meter.make(scene) }
-  const live = yield* trading(play, events, options.liveSeconds ?? 36)
-  const end = yield* ending(play, live.ingester, live.restartedAtMs)
-  const { meter, ...facts } = { ...play, ...live, ...end }
-  return yield* conclusion(play, { ...facts, measured: yield* meter.results, reading: yield* meter.reading })
+  const { ingester, restartedAtMs, ...trade } = yield* trading(play, past, options.liveSeconds ?? 36)
+  const measured = { ...(yield* play.meter.results), reading: yield* play.meter.reading }
+  const { agreed, ...proof } = yield* ending(play, ingester, restartedAtMs)
+  const isStopped = yield* stopped(play, ingester)
+  const agree = agreed && isStopped && trade.secondIngesterRefused && trade.backfill.published === 0
+  return yield* Conclusion.make(play, { ...trade, ...proof, agree }, measured)
 }, Effect.scoped)
+
+type Past = Effect.Success<ReturnType<typeof Scene.fill>>
 
 const opening = Effect.fnUntraced(function* (story: Story, scene: Scene.Scene, seed: string) {
   yield* story.step(
@@ -92,8 +70,9 @@ const opening = Effect.fnUntraced(function* (story: Story, scene: Scene.Scene, s
 })
 
 /** The live days: trade, and what is done to the ingester meanwhile. */
-const trading = Effect.fnUntraced(function* (play: Acts.Play, events: Replay.Plan["events"], liveSeconds: number) {
+const trading = Effect.fnUntraced(function* (play: Acts.Play, past: Past, liveSeconds: number) {
   const { meter, scene, story } = play
+  const { events } = past
   yield* story.chapter(`Five days of trade in ${liveSeconds} seconds, while things go wrong`)
   const shop = Replay.run(scene.url, events, {
     eventsPerSecond: events.length / liveSeconds,
@@ -105,17 +84,16 @@ const trading = Effect.fnUntraced(function* (play: Acts.Play, events: Replay.Pla
       Effect.map(meter.reading, ({ transactions }) => transactions >= share * events.length)
     )
   const acts = Effect.gen(function* () {
-    const first = yield* started(play)
-    yield* at(0.28)
+    const first = yield* started(play, past)
+    yield* at(0.22)
     const { ingester, startedAtMs } = yield* Acts.kill(play, first)
     return yield* Acts.besides(
       ingester,
       Effect.gen(function* () {
-        yield* at(0.48)
-        const rival = yield* Effect.forkChild(Acts.rival(play))
-        yield* at(0.6)
+        yield* at(0.36)
+        const secondIngesterRefused = yield* Acts.rival(play)
         const backfill = yield* Acts.backfill(play)
-        return { ingester, restartedAtMs: startedAtMs, backfill, secondIngesterRefused: yield* Fiber.join(rival) }
+        return { ingester, restartedAtMs: startedAtMs, backfill, secondIngesterRefused }
       })
     )
   })
@@ -129,7 +107,7 @@ const trading = Effect.fnUntraced(function* (play: Acts.Play, events: Replay.Pla
   return yield* Effect.raceFirst(all, watching(play, events.length))
 })
 
-const started = Effect.fnUntraced(function* (play: Acts.Play) {
+const started = Effect.fnUntraced(function* (play: Acts.Play, past: Past) {
   const { meter, scene, story } = play
   const ingester = yield* scene.northstar("ingest-1", "ingest")
   yield* story.step(
@@ -138,8 +116,12 @@ const started = Effect.fnUntraced(function* (play: Acts.Play) {
     "It reads what is there in short chunks, and the changes that happen meanwhile from the log."
   )
   yield* Acts.besides(ingester, Acts.until("the tables did not become fresh", Acts.isFresh(play)))
+  yield* Acts.until("the history did not become visible", Acts.hasHistory(play, past.orders, liveFromMs))
   const { published } = yield* meter.reading
-  yield* story.step("good", `${count(published)} rows are in the analytics tables, which are fresh from now on`)
+  yield* story.step(
+    "good",
+    `history and present are in the analytics tables: ${count(published)} rows, fresh from now on`
+  )
   return ingester
 })
 
@@ -159,7 +141,7 @@ const watching = ({ meter, story }: Acts.Play, total: number) =>
   )
 
 /** The comparison, and once more after a batch was taken back and read again. */
-const ending = Effect.fnUntraced(function* (play: Acts.Play, ingester: Acts.Ingester, restartedAtMs: number) {
+const ending = Effect.fnUntraced(function* (play: Acts.Play, ingester: Process.Process, restartedAtMs: number) {
   const { scene, story } = play
   return yield* Acts.besides(
     ingester,
@@ -170,24 +152,42 @@ const ending = Effect.fnUntraced(function* (play: Acts.Play, ingester: Acts.Inge
       const broken = yield* Comparison.make(scene)
       const differing = Comparison.differing(broken)
       const gap = Comparison.gap(broken)
-      const money = gap === undefined ? "" : `, ${Report.money(gap.sourceMinor - gap.curatedMinor, gap.currency)} are missing`
+      const money =
+        gap === undefined ? "" : `, ${Report.money(gap.sourceMinor - gap.curatedMinor, gap.currency)} are missing`
       yield* story.step(
         differing > 0 ? "good" : "bad",
         `northstar reconcile finds it: ${count(differing)} rows differ${money}`,
         "A check that cannot fail proves nothing: this one names each of the rows."
       )
       const again = yield* Acts.reread(play, taken)
-      yield* story.step("plain", `northstar backfill reads batch ${taken.through} again: ${count(again.published)} changes come back`)
+      yield* story.step(
+        "plain",
+        `northstar backfill reads batch ${taken.through} again: ${count(again.published)} changes come back`
+      )
       const tables = yield* compared(play, "northstar reconcile once more")
       return {
         tables,
-        agreed: Comparison.agrees(first) && Comparison.agrees(tables),
+        agreed: Comparison.agrees(first) && differing > 0 && Comparison.agrees(tables),
         rollback: { batch: taken.batch, changes: taken.changes, differing, republished: again.published },
         marts: yield* Marts.read(scene.project)
       }
     })
   )
 })
+
+/** Ends the ingester as a deployment does. */
+const stopped = Effect.fnUntraced(function* ({ story }: Acts.Play, ingester: Process.Process) {
+  const code = yield* ingester.stop
+  const isClean = code === terminatedCode
+  yield* story.step(
+    isClean ? "good" : "bad",
+    `SIGTERM: the ingester ${isClean ? "ends cleanly" : "does not end as it must"}, exit code ${code}`
+  )
+  return isClean
+})
+
+/** The exit code of a command that was stopped by SIGTERM. */
+const terminatedCode = 143
 
 const compared = Effect.fnUntraced(function* ({ scene, story }: Acts.Play, name: string) {
   const tables = yield* Comparison.make(scene)

@@ -53,7 +53,11 @@ export const text = ({ backlog, days }: Marts): string =>
     "marts.daily_order_revenue",
     table(
       ["day", "sales", "net revenue"],
-      days.map(({ currency, date, orders, revenueMinor }) => [date, count(orders), Report.money(revenueMinor, currency)])
+      days.map(({ currency, date, orders, revenueMinor }) => [
+        date,
+        count(orders),
+        Report.money(revenueMinor, currency)
+      ])
     ),
     "",
     "marts.fulfilment_backlog",

@@ -100,7 +100,8 @@ const wrapped = (text: string): string => {
   const lines: Array<string> = []
   for (const word of text.split(" ")) {
     const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < widthMax - indent.length) lines[lines.length - 1] = `${last} ${word}`
+    if (last !== undefined && last.length + word.length < widthMax - indent.length)
+      lines[lines.length - 1] = `${last} ${word}`
     else lines.push(word)
   }
   return lines.join(`\n${indent}`)

@@ -41,10 +41,12 @@ const start = (project: ReturnType<typeof Stand.shop>, stand: Stand.Stand, run: 
 const retain = (project: ReturnType<typeof Stand.shop>) =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
-    const later = clock.currentTimeMillisUnsafe() + Duration.toMillis("91 days")
+    const currentTimeMillis = Effect.succeed(clock.currentTimeMillisUnsafe() + Duration.toMillis("91 days"))
+    // Sound: in everything else it is the clock that it inherits from.
+    const later = Object.assign(Object.create(clock), { currentTimeMillis }) as Clock.Clock
     yield* Effect.flatMap(Retention.sweep({ stream: project.name }), Retention.apply)
     yield* Retention.plan({ stream: project.name, consumers: [] }).pipe(
-      Effect.provideService(Clock.Clock, { ...clock, currentTimeMillis: Effect.succeed(later) }),
+      Effect.provideService(Clock.Clock, later),
       Effect.flatMap(Retention.apply)
     )
   }).pipe(Effect.provide(Services.landing(project.landing)))

@@ -1,6 +1,6 @@
 import { type Server, start as startServer } from "@northstar/connectors/local/Postgres"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
-import { Clock, Effect, Fiber, Random } from "effect"
+import { Clock, Effect, Fiber, Random, Ref } from "effect"
 import * as Traffic from "../../src/shop/Traffic.ts"
 import * as Tables from "../../src/Tables.ts"
 import * as Cuts from "./Cuts.ts"
@@ -13,7 +13,7 @@ export interface Options {
   readonly seed: string
   /** Committed changes of the source, at least. */
   readonly changes: number
-  /** Kills at random moments. */
+  /** Processes killed at random moments, at least. */
   readonly kills: number
   /** Crashes of PostgreSQL on top. */
   readonly crashes: number
@@ -35,8 +35,8 @@ export interface Outcome extends Options {
 const lifeMsMax = 4500
 /** Share of lives in which two ingests run at once. */
 const pairs = 0.25
-/** Changes after which traffic begins anew, among the orders it made before. */
-const changesPerRun = 25_000
+/** Changes after which traffic begins anew, partly among the orders it made before. */
+const changesPerRun = 5000
 
 /**
  * A random history of the shop while ingest processes are killed at random moments, until one has caught up; then the
@@ -49,23 +49,87 @@ export const run = (options: Options): Effect.Effect<Outcome, ConnectorError> =>
     const stand = yield* Stand.make(server.url, "round")
     yield* Traffic.run(stand.url, { ...traffic, seed: options.seed, changes: options.changes / 20 })
     yield* Stand.publish(stand)
-    const cuts = yield* Effect.forkScoped(Cuts.watch(stand))
+    const seen = yield* Ref.make(Cuts.none)
+    const watching = yield* Effect.forkScoped(Cuts.watch(stand, seen))
     const trading = yield* Effect.forkScoped(trade(stand, options))
-    const { kills, ended } = yield* killAndCrash(server, stand, options, () => trading.pollUnsafe() !== undefined)
+    const { kills, problems } = yield* killAndCrash(server, stand, options, trading)
     const changes = yield* Fiber.join(trading)
     yield* Process.catchUp(stand)
-    yield* Effect.sleep("1 second")
-    yield* Fiber.interrupt(cuts)
-    const seen = yield* Cuts.seen(stand)
+    yield* Effect.sleep("500 millis")
+    yield* Fiber.interrupt(watching)
     const verdict = yield* Oracle.judge(stand, Tables.all)
+    const cuts = yield* Ref.get(seen)
     return {
       ...options,
-      kills,
       changes,
-      cuts: seen.whole,
+      kills,
+      cuts: cuts.whole,
       rows: verdict.rows,
       history: verdict.changes,
       seconds: Math.round(((yield* Clock.currentTimeMillis) - startMs) / 1000),
-      problems: [...verdict.problems, ...ended, ...seen.problems]
+      problems: [...problems, ...cuts.problems, ...verdict.problems]
     }
   }).pipe(Effect.scoped, Random.withSeed(options.seed))
+
+/** A round in one line, and a line for each problem. */
+export const render = ({ problems, ...outcome }: Outcome): string =>
+  [
+    `seed ${outcome.seed}: ${outcome.changes} changes, ${outcome.kills} kills, ${outcome.crashes} crashes of PostgreSQL, ` +
+      `${outcome.cuts} cuts read, ${outcome.rows} rows and ${outcome.history} changes compared, ` +
+      `${problems.length} differences, ${outcome.seconds} s`,
+    ...problems.map((problem) => `  ${problem}`)
+  ].join("\n")
+
+const traffic = { connections: 3, ordersMax: 60 } as const
+
+/** Traffic at a pace that lasts as long as the kills, crashes of the database survived; returns its changes. */
+const trade = (stand: Stand.Stand, options: Options): Effect.Effect<number> =>
+  Effect.gen(function* () {
+    const changesPerSecond = (1000 * options.changes) / (options.kills * (lifeMsMax / 2))
+    let changes = 0
+    for (let index = 1; changes < options.changes; index++) {
+      const left = Math.min(changesPerRun, options.changes - changes)
+      const seed = `${options.seed} ${index}`
+      changes += yield* Traffic.run(stand.url, { ...traffic, seed, changes: left, changesPerSecond, run: index % 3 }).pipe(
+        Effect.map((counts) => counts.changes),
+        // What it committed before the crash is not known, and not counted.
+        Effect.catch(() => Effect.as(Effect.sleep("300 millis"), 0))
+      )
+    }
+    return changes
+  })
+
+/** Starts and kills ingests until there were enough of them and the traffic is over. A process that ends by itself is a problem. */
+const killAndCrash = (server: Server, stand: Stand.Stand, options: Options, trading: Fiber.Fiber<number>) =>
+  Effect.gen(function* () {
+    const every = Math.floor(options.kills / (options.crashes + 1))
+    const problems: Array<string> = []
+    let kills = 0
+    let crashes = 0
+    while (kills < options.kills || trading.pollUnsafe() === undefined) {
+      const isCrash = crashes < options.crashes && kills >= every * (crashes + 1)
+      const count = (yield* Random.next) < pairs ? 2 : 1
+      const lifeMs = (yield* Random.next) * lifeMsMax
+      const ended = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const start = Process.start(stand, { program: "ingest", untilCaughtUp: false })
+          const processes = yield* Effect.all(Array.from({ length: count }, () => start))
+          yield* Effect.sleep(lifeMs)
+          if (isCrash) yield* crash(server)
+          return yield* Effect.all(processes.map(({ kill }) => kill))
+        })
+      )
+      if (isCrash) crashes += 1
+      kills += ended.filter(({ code }) => code === undefined).length
+      for (const { code, said } of ended) if (code !== undefined) problems.push(`an ingest ended (${code}): ${said}`)
+    }
+    return { kills, problems }
+  })
+
+/** The ingests at work see their source go and come back. */
+const crash = (server: Server) =>
+  server.crash.pipe(
+    Effect.andThen(Effect.sleep("200 millis")),
+    Effect.andThen(server.restart),
+    Effect.andThen(Effect.sleep("1 second"))
+  )

@@ -46,7 +46,7 @@ const cases = ({ scenario, passed }: Trial) =>
   ).pipe(Effect.map((all) => all.flat()))
 
 /** Cases of a sample, for each scenario. */
-const sample = 3
+const sample = 2
 
 layer(Matrix.layer, { excludeTestServices: true, timeout: "2 minutes" })("crash matrix", (it) => {
   it.effect("P1 crash: some scenario passes every failpoint that is declared anywhere", () =>

@@ -1,0 +1,47 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Stream } from "effect"
+import { unbounded } from "@northstar/core/Position"
+import * as Batch from "@northstar/core/Batch"
+import * as Heartbeat from "../../src/postgres/Heartbeat.ts"
+import type { PostgresPosition } from "../../src/postgres/Position.ts"
+import { source, start } from "./Fixture.ts"
+
+describe("a requested snapshot", () => {
+  it.live(
+    "is taken by the stream that runs, once, and goes on after a restart",
+    () =>
+      Effect.gen(function* () {
+        const { server, sql } = yield* start()
+        yield* sql.query("insert into public.orders select n, 'old' from generate_series(1, 100) n")
+        const pace = { id: "first", tables: [], chunkRows: 10, rowsPerSecondMax: 1e6 }
+        const request = { slot: "northstar", id: "again", tables: ["public.orders", "public.unrelated"] }
+        yield* Heartbeat.request(sql, request)
+        yield* Heartbeat.request(sql, request)
+        let after = Option.none<PostgresPosition>()
+        const rows: Array<number> = []
+        // Each read is cut off after a few batches, as a kill would.
+        for (let attempt = 0; attempt < 50; attempt++) {
+          const reader = yield* source(server.url, { snapshot: pace }).open
+          const batches = yield* reader.read({ ...unbounded, after }).pipe(
+            Stream.mapEffect((batch) => Effect.map(Batch.rows(batch), (blocks) => ({ batch, blocks }))),
+            Stream.take(3),
+            Stream.runCollect
+          )
+          for (const { blocks } of batches) for (const block of blocks) rows.push(block.rows)
+          const last = batches.at(-1)!.batch.through
+          after = Option.some(last)
+          if (last.snapshots["public.orders"]?.done === true) {
+            assert.strictEqual(last.snapshots["public.orders"].id, "again")
+            assert.isUndefined(last.snapshots["public.unrelated"])
+            break
+          }
+        }
+        // The rows of the stream, those of the snapshot, and its floor.
+        assert.strictEqual(
+          rows.reduce((sum, n) => sum + n, 0),
+          201
+        )
+      }).pipe(Effect.scoped),
+    60_000
+  )
+})

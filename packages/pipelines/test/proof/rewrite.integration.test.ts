@@ -1,0 +1,99 @@
+import { expect, layer } from "@effect/vitest"
+import * as Postgres from "@northstar/connectors/local/Postgres"
+import * as Rollback from "@northstar/connectors/project/Rollback"
+import * as Status from "@northstar/connectors/project/Status"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import { Console, Context, Effect, Fiber, Layer, Random } from "effect"
+import * as Traffic from "../../src/shop/Traffic.ts"
+import * as Tables from "../../src/Tables.ts"
+import * as Oracle from "./Oracle.ts"
+import * as Process from "./Process.ts"
+import * as Settings from "./Settings.ts"
+import * as Stand from "./Stand.ts"
+
+class Server extends Context.Service<Server, Postgres.Server>()("test/Server") {
+  static readonly layer: Layer.Layer<Server, ConnectorError> = Layer.effect(Server, Postgres.start())
+}
+
+const changes = Settings.isOracleFull ? 40_000 : 6000
+const rewrites = Settings.isOracleFull ? 24 : 5
+
+/** Does something to the warehouse again and again while traffic runs and an ingest follows it; returns what is wrong then. */
+const meanwhile = (database: string, rewrite: (stand: Stand.Stand, index: number) => Effect.Effect<unknown>) =>
+  Effect.gen(function* () {
+    const { url } = yield* Server
+    yield* Console.log(`${database}: NORTHSTAR_SEED=${Settings.seed}`)
+    const stand = yield* Effect.acquireRelease(Stand.make(url, database), Stand.release)
+    const traffic = { seed: Settings.seed, connections: 2, ordersMax: 40 }
+    yield* Traffic.run(stand.url, { ...traffic, changes: 1000 })
+    yield* Stand.publish(stand)
+    yield* Process.catchUp(stand)
+    const ingest = yield* Process.start(stand, { program: "ingest", untilCaughtUp: false })
+    const trading = yield* Effect.forkScoped(
+      Traffic.run(stand.url, { ...traffic, changes, run: 1, changesPerSecond: changes / (1.6 * rewrites) })
+    )
+    for (let index = 0; index < rewrites; index++) yield* rewrite(stand, index)
+    yield* Fiber.join(trading)
+    const { code, said } = yield* ingest.kill
+    yield* Process.catchUp(stand)
+    const { problems } = yield* Oracle.judge(stand, Tables.all)
+    return code === undefined ? problems : [...problems, `the ingest ended (${code}): ${said}`]
+  }).pipe(Effect.scoped, Random.withSeed(`${database} ${Settings.seed}`))
+
+const head = (stand: Stand.Stand): number => Number(Oracle.logRecords(stand).at(-1)?.sequence ?? 0)
+
+const between = (low: number, high: number): Effect.Effect<number> =>
+  Effect.map(Random.next, (random) => low + Math.floor(random * (high - low)))
+
+/** A backfill that is killed once at a random moment, and run again. */
+const killedBackfill = (stand: Stand.Stand, range: { readonly id: string; readonly after: string; readonly through: string }) =>
+  Effect.gen(function* () {
+    const task = { program: "backfill", ...range } as const
+    const lifeMs = yield* between(300, 1500)
+    yield* Effect.scoped(
+      Effect.flatMap(Process.start(stand, task), ({ kill }) => Effect.andThen(Effect.sleep(lifeMs), kill))
+    )
+    yield* Process.succeed(stand, task)
+  })
+
+layer(Server.layer, { excludeTestServices: true })("rewriting what is there", (it) => {
+  it.effect(
+    "P2 backfill: backfills of random ranges beside an ingest, some killed and run again, end in the source's tables",
+    () =>
+      Effect.gen(function* () {
+        const problems = yield* meanwhile("backfills", (stand, index) =>
+          Effect.gen(function* () {
+            const last = head(stand)
+            const after = yield* between(0, last)
+            const through = yield* between(after + 1, last + 1)
+            const range = { id: String(index), after: String(after), through: String(through) }
+            if (index % 2 === 0) yield* killedBackfill(stand, range)
+            else yield* Process.succeed(stand, { program: "backfill", ...range })
+          })
+        )
+        expect(problems).toEqual([])
+      }),
+    Settings.isOracleFull ? 600_000 : 180_000
+  )
+
+  it.effect(
+    "P3 rollback: random batches taken back and read again beside an ingest end in the source's tables",
+    () =>
+      Effect.gen(function* () {
+        const problems = yield* meanwhile("rollbacks", (stand, index) =>
+          Effect.gen(function* () {
+            const { batches } = yield* Effect.orDie(Status.status(Stand.shop(stand)))
+            const own = batches.filter(({ batch, takenBack }) => !takenBack && batch.startsWith("shop/main/"))
+            const chosen = own[yield* between(0, own.length)]
+            if (chosen === undefined) return yield* Effect.die(new Error("no batch to take back"))
+            const planned = yield* Effect.orDie(Rollback.plan(Stand.shop(stand), chosen.batch))
+            yield* Process.succeed(stand, { program: "rollback", batch: chosen.batch })
+            const range = { id: String(index), after: planned.after ?? "0", through: planned.through }
+            yield* Process.succeed(stand, { program: "backfill", ...range })
+          })
+        )
+        expect(problems).toEqual([])
+      }),
+    Settings.isOracleFull ? 600_000 : 180_000
+  )
+})
