@@ -73,7 +73,7 @@ export const run = Effect.fnUntraced(function* (
     const breach = yield* check(connection, options.slot, options.guard)
     if (Option.isNone(breach)) return
     // The slot goes after its reader, whose own end would hide why, and goes even though the read ends with that.
-    const release = options.guard.policy === "release" ? drop(connection, options.slot) : Effect.void
+    const release = options.guard.policy === "release" ? Effect.asVoid(drop(connection, options.slot)) : Effect.void
     yield* Effect.uninterruptible(Effect.andThen(options.end(breach.value), release))
     return yield* Effect.never
   })
