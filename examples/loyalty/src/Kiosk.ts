@@ -30,7 +30,9 @@ export const source = (file: string): Source<Scan, bigint> => ({
           const through = Option.getOrUndefined(range.through)
           if (through !== undefined && after >= through) return
           const lines = yield* linesAfter(file, after)
-          const some = lines.slice(0, through === undefined ? undefined : Number(through - after)).slice(0, batchLinesMax)
+          const some = lines
+            .slice(0, through === undefined ? undefined : Number(through - after))
+            .slice(0, batchLinesMax)
           const rows = yield* Effect.forEach(some, (line, at) => scan(after + BigInt(at) + 1n, line))
           const end = after + BigInt(rows.length)
           return [Batch.make({ after: after === 0n ? Option.none() : Option.some(after), through: end }, rows), end]

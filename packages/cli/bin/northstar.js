@@ -11,5 +11,5 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exitCode = 4
 } else {
   if (args.includes("--no-color")) process.env["NO_COLOR"] = "1"
-  import("./start.js").then(({ start }) => start(args))
+  void import("./start.js").then(({ start }) => start(args))
 }

@@ -11,7 +11,11 @@ export const exitCodes = [
   { code: 1, name: "defect", meaning: "unexpected: please report it, with the output of --debug" },
   { code: 2, name: "usage", meaning: "wrong command, flag or argument" },
   { code: 3, name: "differences", meaning: "reconcile: source and curated tables differ, or a key stayed unresolved" },
-  { code: 4, name: "misconfigured", meaning: "configuration, setup or rights are not as they must be, or what was asked for does not exist" },
+  {
+    code: 4,
+    name: "misconfigured",
+    meaning: "configuration, setup or rights are not as they must be, or what was asked for does not exist"
+  },
   { code: 5, name: "history_lost", meaning: "the source no longer holds what comes after our position" },
   { code: 6, name: "busy", meaning: "another task holds or moved what this one needs" },
   { code: 7, name: "unavailable", meaning: "an outside system did not answer, also after retries" },

@@ -17,11 +17,11 @@ const clearLine = "\r\u001B[2K"
 
 /** Progress on `stream`; `silent` shows none of it but the notes. */
 export const make = (stream: NodeJS.WriteStream, silent: boolean): Progress => {
-  const isTerminal = stream.isTTY === true
+  const isTerminal = stream.isTTY
   const state = Ref.makeUnsafe({ shownAtMs: Number.NEGATIVE_INFINITY, shown: "", held: "" })
   const show = (text: string) => {
     if (!isTerminal) stream.write(`${text}\n`)
-    else stream.write(`${clearLine}${[...text].slice(0, Math.max(20, stream.columns - 1)).join("")}`)
+    else stream.write(`${clearLine}${text.slice(0, Math.max(20, stream.columns - 1))}`)
   }
   return {
     update: (text) =>

@@ -44,11 +44,21 @@ const cell = (value: Cell): string => {
   if (value === null) return "∅"
   if (typeof value === "number") return Number.isInteger(value) ? count(value) : String(value)
   // A line break or an escape sequence of a value must not move the cursor.
-  const text = [...String(value).replaceAll(/\p{Cc}/gu, "·")]
-  return text.length > cellMax ? `${text.slice(0, cellMax - 1).join("")}…` : text.join("")
+  const text = String(value).replaceAll(/\p{Cc}/gu, "·")
+  return width(text) > cellMax
+    ? `${characters(text)
+        .slice(0, cellMax - 1)
+        .join("")}…`
+    : text
 }
 
 const isNumeric = (value: Cell): boolean =>
   typeof value === "number" || (typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value))
 
-const width = (text: string): number => [...text].length
+const segmenter = new Intl.Segmenter("en")
+
+const characters = (text: string): ReadonlyArray<string> =>
+  Array.from(segmenter.segment(text), ({ segment }) => segment)
+
+/** Plain ASCII, which nearly every cell is, needs no segmenting. */
+const width = (text: string): number => (/^[ -~]*$/.test(text) ? text.length : characters(text).length)

@@ -10,7 +10,13 @@ import * as Failure from "../src/Failure.ts"
 import { bin, northstar } from "./Project.ts"
 
 const connector = (reason: Connector.ConnectorError["reason"]) =>
-  new Connector.ConnectorError({ connector: "postgres", operation: "connect", detail: "it failed", action: "Do this.", reason })
+  new Connector.ConnectorError({
+    connector: "postgres",
+    operation: "connect",
+    detail: "it failed",
+    action: "Do this.",
+    reason
+  })
 
 const cause = new Error("below")
 const cases: ReadonlyArray<readonly [error: unknown, code: number]> = [
@@ -23,7 +29,11 @@ const cases: ReadonlyArray<readonly [error: unknown, code: number]> = [
   [connector(new Connector.StorageFull({ cause })), 9],
   [connector(new Connector.HistoryLost({ after: "1" })), 5],
   [
-    new WatermarkConflict({ key: { pipeline: "p", stream: "s" }, batchAfter: Option.none(), watermark: Option.some("1") }),
+    new WatermarkConflict({
+      key: { pipeline: "p", stream: "s" },
+      batchAfter: Option.none(),
+      watermark: Option.some("1")
+    }),
     6
   ],
   [new ExpectationFailed({ expectation: "e", failed: 1, examples: [] }), 8],
@@ -59,7 +69,7 @@ it("the runbook, once there is one, shows every exit code", () => {
   const runbook = new URL("../../../docs/RUNBOOK.md", import.meta.url)
   if (!existsSync(runbook)) return
   const text = readFileSync(runbook, "utf8")
-  for (const { code, name } of exitCodes) expect(text).toContain(`| ${code} | ${name} |`)
+  for (const { code, meaning, name } of exitCodes) expect(text).toContain(`| ${code} | \`${name}\` | ${meaning} |`)
 })
 
 it("usage errors end with code 2, as text and as JSON", () => {

@@ -12,10 +12,13 @@ const ids = readdirSync(commands, { recursive: true, encoding: "utf8" })
   .toSorted()
 
 const load = async (id: string): Promise<Command.Class> =>
-  ((await import(/* @vite-ignore */ new URL(`${id}.ts`, commands).pathname)) as { readonly default: Command.Class }).default
+  ((await import(/* @vite-ignore */ new URL(`${id}.ts`, commands).pathname)) as { readonly default: Command.Class })
+    .default
 
 const describe = (id: string, command: Command.Class): string => {
-  const args = Object.entries(command.args).map(([name, { required }]) => (required === true ? ` <${name}>` : ` [${name}]`))
+  const args = Object.entries(command.args).map(([name, { required }]) =>
+    required === true ? ` <${name}>` : ` [${name}]`
+  )
   const flags = Object.entries({ ...command.baseFlags, ...command.flags })
     .toSorted(([left], [right]) => (left < right ? -1 : 1))
     .map(([name, flag]) => {
@@ -40,6 +43,8 @@ it("every command prints JSON, has a summary, and shares the frame", async () =>
 })
 
 it("every command has a schema of its JSON output", () => {
-  const names = ids.map((id) => (id.startsWith("source/") ? "SourcePlan" : id.replace(/(?:^|\/)(.)/g, (_, letter: string) => letter.toUpperCase())))
+  const names = ids.map((id) =>
+    id.startsWith("source/") ? "SourcePlan" : id.replace(/(?:^|\/)(.)/g, (_, letter: string) => letter.toUpperCase())
+  )
   expect(Object.keys(Output).toSorted()).toEqual([...new Set([...names, "Failed"])].toSorted())
 })

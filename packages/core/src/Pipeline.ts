@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit, Option, Random, Ref, type Schedule, Stream } from "effect"
+import { Clock, Effect, Exit, Option, Random, Ref, Schedule, Stream } from "effect"
 import type { Batch, BatchError } from "./Batch.ts"
 import { encode, type PositionType, type StreamKey } from "./Position.ts"
 import { Run, type RunFact, RunId, RunLedger, type RunSummary, summarise } from "./RunLedger.ts"
@@ -16,7 +16,10 @@ export interface Pipeline<in out A, in out P, in out B, out R = never> {
   readonly source: Source<A, P, R>
   readonly stage: Stage<A, B, StageError, R | Run>
   readonly sink: Sink<B, R>
-  /** Around the whole read-commit loop; every retry reopens the sink and resumes from its watermark. */
+  /**
+   * Around the whole read-commit loop; every retry reopens the sink and resumes from its watermark. Begins anew after
+   * a commit: neither its delays nor its count grow over the months of a continuous run.
+   */
   readonly retry: Schedule.Schedule<unknown, RunError>
 }
 
@@ -64,12 +67,32 @@ export const run = Effect.fn("Pipeline.run")(function* <A, P, B, R>(
   yield* record({ _tag: "Started", program: options.program })
   yield* drain(pipeline, options, record).pipe(
     Effect.scoped,
-    Effect.retry(pipeline.retry),
+    Effect.retry(
+      anewAfter(
+        pipeline.retry,
+        Effect.map(Ref.get(summary), ({ batches }) => batches)
+      )
+    ),
     Effect.provideService(Run, { id, record }),
     Effect.onExit((exit) => Effect.ignore(record(ended(exit))))
   ) as Effect.Effect<void, RunError, Exclude<R, Run>>
   return yield* Ref.get(summary)
 })
+
+/** A schedule that begins anew when `commits` has grown between two failures. */
+const anewAfter = (retry: Schedule.Schedule<unknown, RunError>, commits: Effect.Effect<number>) =>
+  Schedule.fromStep(
+    Effect.gen(function* () {
+      let step = yield* Schedule.toStep(retry)
+      let before = 0
+      return Effect.fnUntraced(function* (nowMs: number, error: RunError) {
+        const now = yield* commits
+        if (now > before) step = yield* Schedule.toStep(retry)
+        before = now
+        return yield* step(nowMs, error)
+      })
+    })
+  )
 
 const drain = Effect.fnUntraced(function* <A, P, B, R>(
   { key, source, stage, sink }: Pipeline<A, P, B, R>,

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Change } from "@northstar/core/Change"
 import { atLeast, enforce, everyRow } from "@northstar/core/Expectation"
+import { ConnectorError, Unavailable } from "@northstar/core/ConnectorError"
 import * as Memory from "@northstar/core/Memory"
 import * as Pipeline from "@northstar/core/Pipeline"
 import { sequence } from "@northstar/core/Position"
@@ -32,6 +33,14 @@ const five = Array.from({ length: 5 }, (_, index): Memory.Commit<Row, bigint> =>
     }
   ]
 }))
+
+const unavailable = new ConnectorError({
+  connector: "test",
+  operation: "stage",
+  detail: "away",
+  action: "",
+  reason: new Unavailable({ cause: "away" })
+})
 
 const setup = Effect.fnUntraced(function* (
   commits: ReadonlyArray<Memory.Commit<Row, bigint>>,
@@ -122,6 +131,24 @@ describe("crashes", () => {
       assert.deepStrictEqual([summary.batches, summary.rows], [5, 5])
       assert.strictEqual((yield* sink.history).length, 5)
     }).pipe(Effect.provide(services))
+  )
+
+  it.effect("a retry begins anew after a commit, and ends when nothing is committed in between", () =>
+    Effect.gen(function* () {
+      const failing = Effect.fnUntraced(function* (...nths: ReadonlyArray<number>) {
+        const seen = yield* Ref.make(0)
+        const stage: Stage.Stage<Row, Row> = Stream.mapEffect((batch) =>
+          Effect.flatMap(
+            Ref.updateAndGet(seen, (n) => n + 1),
+            (n) => (nths.includes(n) ? Effect.fail(unavailable) : Effect.succeed(batch))
+          )
+        )
+        const { ingest } = yield* setup(five, { stage, retry: Schedule.recurs(1) })
+        return yield* ingest
+      }, Effect.provide(services))
+      assert.strictEqual((yield* failing(2, 4)).batches, 5)
+      assert.strictEqual((yield* Effect.flip(failing(2, 3)))._tag, "ConnectorError")
+    })
   )
 })
 

@@ -19,11 +19,13 @@ const firstPosition = 1_000_000_000n
 
 /** Seconds that each batch of recent inserts took to publish, per table. */
 export const measure = (folder: string) =>
-  Effect.gen(function* () {
-    const lines = yield* table(orderLines, "publish-lines", lineTexts)
-    const ordersTook = yield* table(orders, "publish-orders", orderTexts)
-    return { order_lines: lines, orders: ordersTook }
-  }).pipe(Effect.scoped, Effect.provide(Services.layer(project("", folder))))
+  body.pipe(Effect.scoped, Effect.provide(Services.layer(project("", folder))))
+
+export const body = Effect.gen(function* () {
+  const lines = yield* table(orderLines, "publish-lines", lineTexts)
+  const ordersTook = yield* table(orders, "publish-orders", orderTexts)
+  return { order_lines: lines, orders: ordersTook }
+})
 
 const table = Effect.fnUntraced(function* (of: Table, stream: string, texts: (row: number) => ReadonlyArray<string | null>) {
   const key = { pipeline: stream, stream: "main" }

@@ -26,7 +26,11 @@ export default class BackfillCommand extends NorthstarCommand {
     "<%= config.bin %> <%= command.id %> --after 41 --through 42 --apply"
   ]
   static override flags = {
-    after: Flags.string({ summary: "Sequence of the log behind which to start.", helpValue: "<n>", exclusive: ["since"] }),
+    after: Flags.string({
+      summary: "Sequence of the log behind which to start.",
+      helpValue: "<n>",
+      exclusive: ["since"]
+    }),
     through: Flags.string({ summary: "Last sequence of the log.", helpValue: "<n>", exclusive: ["until"] }),
     since: instant({ summary: "Records written from here on." }),
     until: instant({ summary: "Records written before." }),
@@ -43,7 +47,9 @@ export default class BackfillCommand extends NorthstarCommand {
       ...(flags.until === undefined ? {} : { untilMs: flags.until })
     }
     const id = flags.id === undefined ? {} : { id: flags.id }
-    const program = Effect.flatMap(Load.project(flags.config), (project) => this.backfill(project, range, id, flags.apply))
+    const program = Effect.flatMap(Load.project(flags.config), (project) =>
+      this.backfill(project, range, id, flags.apply)
+    )
     return this.present(Output.Backfill, program, render)
   }
 
@@ -70,6 +76,12 @@ const render = ({ done, plan }: typeof Output.Backfill.Type): string => {
   )
   const what = `${plural(plan.records, "record")} of the landing log after ${plan.after} and through ${plan.through}`
   return done === null
-    ? [`A backfill would read ${what} (nothing has been changed).`, "", tables, "", "Next: the same command with --apply"].join("\n")
+    ? [
+        `A backfill would read ${what} (nothing has been changed).`,
+        "",
+        tables,
+        "",
+        "Next: the same command with --apply"
+      ].join("\n")
     : [`Backfill ${done.id} read ${what}.`, "", tables, "", `Published ${count(done.summary.rows)} changes.`].join("\n")
 }

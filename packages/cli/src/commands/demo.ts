@@ -6,7 +6,8 @@ import { NorthstarCommand } from "../NorthstarCommand.ts"
 import * as Output from "../Output.ts"
 
 export default class DemoCommand extends NorthstarCommand {
-  static override summary = "Run a shop, ingest its orders while it sells, kill the ingester, and prove that nothing is lost."
+  static override summary =
+    "Run a shop, ingest its orders while it sells, kill the ingester, and prove that nothing is lost."
   static override description =
     "Starts a PostgreSQL of its own and needs no configuration. Takes about a minute; writes a report. Exit code 3 when " +
     "source and curated tables do not agree at the end."
@@ -16,7 +17,11 @@ export default class DemoCommand extends NorthstarCommand {
       default: ".northstar/demo",
       helpValue: "<folder>"
     }),
-    seed: Flags.string({ summary: "What goes wrong in the shop is drawn from it.", default: "northstar", helpValue: "<text>" })
+    seed: Flags.string({
+      summary: "What goes wrong in the shop is drawn from it.",
+      default: "northstar",
+      helpValue: "<text>"
+    })
   }
 
   async run() {

@@ -30,6 +30,14 @@ export default class QueryCommand extends NorthstarCommand {
 
 const render = ({ columns, rows, truncated }: Query.QueryResult): string =>
   [
-    ...(columns.length === 0 ? [] : [table(columns, rows.map((row) => columns.map((name) => row[name] ?? null))), ""]),
+    ...(columns.length === 0
+      ? []
+      : [
+          table(
+            columns,
+            rows.map((row) => columns.map((name) => row[name] ?? null))
+          ),
+          ""
+        ]),
     truncated ? `The first ${plural(rows.length, "row")}; there are more (--max-rows).` : plural(rows.length, "row")
   ].join("\n")

@@ -55,6 +55,8 @@ const render = ({ agree, tables }: Reconcile.ReconcileReport): string => {
     ...(differences.length === 0 ? [] : ["", table(["table", "key", "difference"], differences.slice(0, examplesMax))]),
     ...(differences.length > examplesMax ? [`… and ${differences.length - examplesMax} more (--json shows all)`] : []),
     "",
-    agree ? "Source and curated agree." : "Source and curated do NOT agree. Next: northstar backfill, then reconcile again."
+    agree
+      ? "Source and curated agree."
+      : "Source and curated do NOT agree. Next: northstar backfill, then reconcile again."
   ].join("\n")
 }

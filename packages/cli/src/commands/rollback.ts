@@ -15,7 +15,9 @@ export default class RollbackCommand extends NorthstarCommand {
     "<%= config.bin %> <%= command.id %> <batch>",
     "<%= config.bin %> <%= command.id %> <batch> --apply"
   ]
-  static override args = { batch: Args.string({ required: true, description: "The batch, as northstar status names it." }) }
+  static override args = {
+    batch: Args.string({ required: true, description: "The batch, as northstar status names it." })
+  }
   static override flags = { apply: Flags.boolean({ summary: "Do it.", default: false }) }
 
   async run() {

@@ -25,7 +25,8 @@ const render = ({ batches, log, pipeline, tables }: Status.StatusReport): string
     held,
     parked === null ? "" : "parked"
   ])
-  const behind = log === null ? "empty: run northstar ingest" : `at ${log.head}, ${plural(log.behind, "record")} not loaded`
+  const behind =
+    log === null ? "empty: run northstar ingest" : `at ${log.head}, ${plural(log.behind, "record")} not loaded`
   return [
     `Pipeline ${pipeline}; landing log ${behind}.`,
     "",

@@ -29,6 +29,7 @@ export interface Comparison {
 export interface Suspect {
   readonly key: ReadonlyArray<string>
   readonly source: Digests.State
+  readonly curated: Digests.State
 }
 
 /** What has been compared so far. */
@@ -118,10 +119,10 @@ const listRange = Effect.fnUntraced(function* (
   const found: Array<Suspect> = []
   for (const { key, digest } of source) {
     const text = JSON.stringify(key)
-    if (curated.get(text) !== digest) found.push({ key, source: digest })
+    if (curated.get(text) !== digest) found.push({ key, source: digest, curated: curated.get(text) ?? null })
     curated.delete(text)
   }
-  for (const text of curated.keys()) found.push({ key: keyTexts(text), source: null })
+  for (const [text, digest] of curated) found.push({ key: keyTexts(text), source: null, curated: digest })
   const all = yield* Ref.updateAndGet(suspects, (before) => [...before, ...found])
   if (all.length > keysMax) return yield* tooMany(model, all.length)
 })
@@ -146,7 +147,7 @@ const compareKeys = Effect.fnUntraced(function* (
     })
     for (const { key, digest } of page) {
       const text = JSON.stringify(key)
-      if (curated.get(text) !== digest) found.push({ key, source: digest })
+      if (curated.get(text) !== digest) found.push({ key, source: digest, curated: curated.get(text) ?? null })
       curated.delete(text)
     }
     sourceRows += page.length
@@ -155,7 +156,7 @@ const compareKeys = Effect.fnUntraced(function* (
     if (page.length < chunkRows) break
     after = page.at(-1)!.key
   }
-  for (const text of curated.keys()) found.push({ key: keyTexts(text), source: null })
+  for (const [text, digest] of curated) found.push({ key: keyTexts(text), source: null, curated: digest })
   yield* Ref.set(tally, { sourceRows, curatedRows, ranges })
   if (found.length > keysMax) return yield* tooMany(model, found.length)
   yield* Ref.set(suspects, found)

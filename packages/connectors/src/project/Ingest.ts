@@ -1,4 +1,5 @@
 import { Clock, Effect, Fiber, Option, Ref } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import { RunLedger, type RunSummary } from "@northstar/core/RunLedger"
 import type { Receipt } from "@northstar/core/Sink"
@@ -6,6 +7,7 @@ import * as Contract from "../warehouse/Contract.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Watermarks from "../warehouse/Watermarks.ts"
 import type { Project } from "./Project.ts"
+import { schedule, statementTries } from "./Retry.ts"
 import * as Services from "./Services.ts"
 import { capture, load, loadKey } from "./Streams.ts"
 
@@ -103,9 +105,12 @@ const parkedTables = Effect.fnUntraced(function* (project: Project) {
   )
 })
 
-const withSession = <A, E, R>(
-  use: (session: Effect.Success<Warehouse["Service"]["session"]>) => Effect.Effect<A, E, R>
-) => Effect.flatMap(Warehouse, ({ session }) => Effect.scoped(Effect.flatMap(session, use)))
+const withSession = <A, R>(
+  use: (session: Effect.Success<Warehouse["Service"]["session"]>) => Effect.Effect<A, ConnectorError, R>
+) =>
+  Effect.flatMap(Warehouse, ({ session }) => Effect.scoped(Effect.flatMap(session, use))).pipe(
+    Effect.retry(schedule(statementTries))
+  )
 
 /** Counts a lane's commits and passes them on with the age of the newest change. */
 const reporter = Effect.fnUntraced(function* (stage: Progress["stage"], { onProgress }: IngestOptions) {

@@ -146,7 +146,7 @@ const findSdkFromHere = (): void => {
         return next(specifier, { ...context, parentURL: import.meta.url })
       } catch (error) {
         if (!isNotFound(error)) throw error
-        throw new Error(`it imports ${specifier}, which does not exist`)
+        throw new Error(`it imports ${specifier}, which does not exist`, { cause: error })
       }
     }
   })

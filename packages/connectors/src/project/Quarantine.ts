@@ -6,6 +6,7 @@ import { literal } from "../warehouse/Dialect.ts"
 import { versionOf } from "../warehouse/Model.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import type { Project } from "./Project.ts"
+import * as Retry from "./Retry.ts"
 import * as Services from "./Services.ts"
 
 /** A text that may be masked: `undefined` where it is, `null` for NULL. */
@@ -116,7 +117,7 @@ const read = Effect.fnUntraced(function* (project: Project, conditions: Readonly
       FROM northstar.quarantine ${where} ORDER BY recorded_at DESC, version DESC LIMIT ${last}`
     )
     return yield* Effect.orDie(Schema.decodeUnknownEffect(Schema.Array(Row))(rows))
-  }).pipe(Effect.scoped, Effect.provide(Services.layer(project)))
+  }).pipe(Effect.scoped, Effect.retry(Retry.schedule(Retry.readTries)), Effect.provide(Services.layer(project)))
 })
 
 const operations = ["upsert", "delete", "truncate"] as const

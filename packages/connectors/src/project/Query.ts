@@ -2,6 +2,7 @@ import { Effect, Predicate } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { type SqlValue, Warehouse } from "../warehouse/Warehouse.ts"
 import type { Project } from "./Project.ts"
+import * as Retry from "./Retry.ts"
 import * as Services from "./Services.ts"
 
 /** Rows of a query, each with the same columns in the same order. */
@@ -21,7 +22,11 @@ export const query = Effect.fn("Query.query")(function* (
   sql: string,
   options: { readonly rowsMax: number }
 ) {
-  return yield* select(sql, options.rowsMax).pipe(Effect.provide(Services.warehouse(project.warehouse)))
+  return yield* select(sql, options.rowsMax).pipe(
+    // The process that owns the file may end meanwhile.
+    Effect.retry(Retry.schedule(Retry.readTries)),
+    Effect.provide(Services.warehouse(project.warehouse))
+  )
 })
 
 const select = Effect.fnUntraced(function* (sql: string, rowsMax: number) {

@@ -4,6 +4,7 @@ import { RunFact } from "@northstar/core/RunLedger"
 import { type Dialect, literal } from "../warehouse/Dialect.ts"
 import { type Session, Warehouse } from "../warehouse/Warehouse.ts"
 import type { Project } from "./Project.ts"
+import * as Retry from "./Retry.ts"
 import * as Services from "./Services.ts"
 
 /** One run of a program. Times are Unix milliseconds. */
@@ -68,10 +69,13 @@ const Lines = Schema.Array(
   })
 )
 
-const withSession = <A, E>(project: Project, f: (session: Session, dialect: Dialect) => Effect.Effect<A, E>) =>
+const withSession = <A>(
+  project: Project,
+  f: (session: Session, dialect: Dialect) => Effect.Effect<A, ConnectorError>
+) =>
   Effect.scoped(
     Effect.flatMap(Warehouse, ({ dialect, session }) => Effect.flatMap(session, (opened) => f(opened, dialect)))
-  ).pipe(Effect.provide(Services.layer(project)))
+  ).pipe(Effect.retry(Retry.schedule(Retry.readTries)), Effect.provide(Services.layer(project)))
 
 const lines = Effect.fnUntraced(function* (
   session: Session,

@@ -9,6 +9,7 @@ import { make as makeModel } from "../warehouse/Model.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as WarehouseLedger from "../warehouse/WarehouseLedger.ts"
 import type { LandingConfig, Project, WarehouseConfig } from "./Project.ts"
+import { schedule, statementTries } from "./Retry.ts"
 
 /** The project's warehouse, its driver loaded only now, its folder made where it is missing. */
 export const warehouse = (config: WarehouseConfig): Layer.Layer<Warehouse, ConnectorError> =>
@@ -57,5 +58,5 @@ const prepared = (project: Project): Layer.Layer<never, ConnectorError, Warehous
         )
       }
       yield* applyMarts(session, dialect, project.marts)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, Effect.retry(schedule(statementTries)))
   )

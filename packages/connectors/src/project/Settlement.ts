@@ -37,24 +37,23 @@ export const settle = Effect.fnUntraced(function* (context: Comparison, found: R
     )
     const isLoaded = yield* awaitLoaded(context, read.lsnThrough)
     const span = { epoch: context.project.source.epoch, from: read.lsn, through: read.lsnThrough }
-    const next: Array<Suspect> = []
-    for (const { key } of left) {
+    const keys = left.map(({ key }) => key)
+    const known = yield* Digests.lookUp(context.session, context.dialect, context.model, keys, span)
+    left = keys.flatMap((key, index) => {
       const source = read.digests.get(JSON.stringify(key)) ?? null
-      const states = yield* Digests.statesBetween(context.session, context.dialect, context.model, key, span)
-      if (!states.has(source)) next.push({ key, source })
-    }
-    left = next
+      const { now, states } = known[index] ?? { now: null, states: new Set<Digests.State>() }
+      return states.has(source) ? [] : [{ key, source, curated: now }]
+    })
     if (!isLoaded) return yield* Effect.forEach(left, (suspect) => difference(context, suspect, false))
   }
   return yield* Effect.forEach(left, (suspect) => difference(context, suspect, true))
 })
 
-const difference = Effect.fnUntraced(function* (context: Comparison, { key, source }: Suspect, settled: boolean) {
-  const { session, dialect, model } = context
-  if (yield* Digests.isQuarantined(session, model, key)) {
+const difference = Effect.fnUntraced(function* (context: Comparison, suspect: Suspect, settled: boolean) {
+  const { key, source, curated } = suspect
+  if (yield* Digests.isQuarantined(context.session, context.model, key)) {
     return { key, kind: "quarantined", settled } satisfies Difference
   }
-  const curated = yield* Digests.current(session, dialect, model, key)
   const kind = source === null ? "extra" : curated === null ? "missing" : "different"
   return { key, kind, settled } satisfies Difference
 })

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { type Dialect, literal } from "./Dialect.ts"
-import { type Model, versionNumber } from "./Model.ts"
+import { type Model, sameKey, versionNumber } from "./Model.ts"
 import { rowKey } from "./Refold.ts"
 import { rowText } from "./RowText.ts"
 import type { Session } from "./Warehouse.ts"
@@ -47,45 +47,79 @@ export const keys = Effect.fn("Digests.keys")(function* (
 /** A state that a key was in: its row's digest, or `null` where it had no row. */
 export type State = bigint | null
 
+/** Positions of one epoch: `from` and `through` are those of a read of the source. */
+export interface Span {
+  readonly epoch: number
+  readonly from: bigint
+  readonly through: bigint
+}
+
+/** What the warehouse knows of a key: its row now, and every state it was in while the source was read. */
+export interface Known {
+  readonly now: State
+  readonly states: ReadonlySet<State>
+}
+
 /**
- * Every state that the history knows of a key between two positions of one epoch: from the last change at or before
- * `from` on, through `through`. Changes that leave columns out count by the current row only.
+ * Looks keys up, all at once: the answer at an index is of the key at that index. A key that has changed since the
+ * source was read may be in another state now: then the states between count too, if its row is the last of them.
  */
-export const statesBetween = Effect.fn("Digests.statesBetween")(function* (
+export const lookUp = Effect.fn("Digests.lookUp")(function* (
   session: Session,
   dialect: Dialect,
   model: Model,
-  key: KeyTexts,
-  span: { readonly epoch: number; readonly from: bigint; readonly through: bigint }
+  keys: ReadonlyArray<KeyTexts>,
+  span: Span
 ) {
-  const where = isKey(dialect, model, key)
-  const last = versionNumber({ epoch: span.epoch, position: span.through + 1n, ordinal: 0, revision: 0 })
-  const first = versionNumber({ epoch: span.epoch, position: span.from + 1n, ordinal: 0, revision: 0 })
-  const now = yield* current(session, dialect, model, key)
-  const history = yield* session.query(
-    `SELECT _op AS op, CASE WHEN _unchanged IS NULL THEN CAST(${rowDigest(dialect, model)} AS VARCHAR) END AS d FROM ${model.history}
-    WHERE ${where} AND _version < ${last} AND _version >= coalesce((SELECT max(_version) FROM ${model.history} WHERE ${where} AND _version < ${first}), 0)`
+  const sought = `sought_${model.name}`
+  yield* session.execute(dialect.createStage(sought, soughtQuery(dialect, model, keys)))
+  const stage = dialect.id(sought)
+  const current = yield* session.query(
+    `SELECT s._index AS i, CAST(${rowDigest(dialect, model, "t.")} AS VARCHAR) AS d FROM ${stage} AS s JOIN ${model.curated} AS t ON ${sameKey(model, "t", "s")}`,
+    [],
+    { rowsMax: statesMax }
   )
-  const states = new Set<State>([now])
-  for (const row of history) {
-    if (Number(row["op"]) === 2) states.add(null)
-    else if (row["d"] !== null) states.add(BigInt(String(row["d"])))
-  }
-  return states
+  const first = versionNumber({ epoch: span.epoch, position: span.from + 1n, ordinal: 0, revision: 0 })
+  const changes = yield* session.query(
+    `SELECT i, op, d, moved, beyond FROM (
+      SELECT s._index AS i, h._op AS op, h._version AS v, CASE WHEN h._unchanged IS NULL THEN CAST(${rowDigest(dialect, model, "h.")} AS VARCHAR) END AS d,
+        h._version >= ${first} AS moved, h._version >= ${versionNumber({ epoch: span.epoch, position: span.through + 1n, ordinal: 0, revision: 0 })} AS beyond,
+        max(CASE WHEN h._version < ${first} THEN h._version END) OVER (PARTITION BY s._index) AS base
+      FROM ${stage} AS s JOIN ${model.history} AS h ON ${sameKey(model, "h", "s")}) AS changes
+    WHERE base IS NULL OR v >= base ORDER BY v`,
+    [],
+    { rowsMax: statesMax }
+  )
+  const now = new Map(current.map((row) => [Number(row["i"]), BigInt(String(row["d"]))]))
+  const byKey = Map.groupBy(changes, (row) => Number(row["i"]))
+  return keys.map((_, index): Known => known(now.get(index) ?? null, byKey.get(index) ?? []))
 })
 
-/** The state that a key is in now. */
-export const current = Effect.fn("Digests.current")(function* (
-  session: Session,
-  dialect: Dialect,
-  model: Model,
-  key: KeyTexts
-) {
-  const rows = yield* session.query(
-    `SELECT CAST(${rowDigest(dialect, model)} AS VARCHAR) AS d FROM ${model.curated} WHERE ${isKey(dialect, model, key)}`
-  )
-  return rows[0] === undefined ? null : BigInt(String(rows[0]["d"]))
-})
+/** States read by one look-up at most. */
+const statesMax = 1_000_000
+
+const known = (now: State, changes: ReadonlyArray<Readonly<Record<string, unknown>>>): Known => {
+  const states = new Set<State>([now])
+  const state = (row: Readonly<Record<string, unknown>>): State | undefined =>
+    Number(row["op"]) === 2 ? null : row["d"] === null ? undefined : BigInt(String(row["d"]))
+  const last = changes.at(-1)
+  const isCurrent = last !== undefined && last["moved"] === true && (state(last) === undefined || state(last) === now)
+  if (!isCurrent) return { now, states }
+  for (const row of changes) {
+    const was = state(row)
+    if (was !== undefined && row["beyond"] !== true) states.add(was)
+  }
+  // Before its first change a key had no row.
+  if (changes[0]?.["moved"] === true) states.add(null)
+  return { now, states }
+}
+
+const soughtQuery = (dialect: Dialect, model: Model, keys: ReadonlyArray<KeyTexts>): string => {
+  const values = keys.map((key, index) => `(${[String(index), ...key.map(literal)].join(", ")})`)
+  const names = model.key.map((_, index) => `t${index}`)
+  const columns = model.key.map(({ sql, type }, index) => `${dialect.parse(`t${index}`, type)} AS ${sql}`)
+  return `SELECT _index, ${columns.join(", ")} FROM (VALUES ${values.join(", ")}) AS v(_index, ${names.join(", ")})`
+}
 
 /** Whether a key has a change in quarantine. */
 export const isQuarantined = Effect.fn("Digests.isQuarantined")(function* (
@@ -100,11 +134,8 @@ export const isQuarantined = Effect.fn("Digests.isQuarantined")(function* (
   return Number(rows[0]?.["n"] ?? 0) > 0
 })
 
-const rowDigest = (dialect: Dialect, model: Model): string =>
-  dialect.digest(rowText(model.columns.map(({ sql, type }) => dialect.canonical(sql, type))))
-
-const isKey = (dialect: Dialect, model: Model, key: KeyTexts): string =>
-  model.key.map(({ sql, type }, index) => `${sql} = ${dialect.parse(literal(key[index] ?? ""), type)}`).join(" AND ")
+const rowDigest = (dialect: Dialect, model: Model, from = ""): string =>
+  dialect.digest(rowText(model.columns.map(({ sql, type }) => dialect.canonical(`${from}${sql}`, type))))
 
 const within = (dialect: Dialect, model: Model, slice: Slice): string => {
   const recent = model.columns.find(({ name }) => name === slice.recent?.column)

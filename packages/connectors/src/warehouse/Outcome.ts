@@ -192,14 +192,16 @@ const duplicateNames = Effect.fnUntraced(function* (session: Session, dialect: D
   for (let start = 0; start < broken.length; start += refusedMax) {
     const some = broken.slice(start, start + refusedMax)
     const list = some.map(({ key: text, version }) => `(${literal(text)}, ${version})`).join(", ")
-    yield* session.execute(`UPDATE ${model.stage} SET _reason = ${reason} WHERE ${isAccepted} AND (${key}, _version) IN (${list})`)
+    yield* session.execute(
+      `UPDATE ${model.stage} SET _reason = ${reason} WHERE ${isAccepted} AND (${key}, _version) IN (${list})`
+    )
   }
   return broken.length
 })
 
 const claim = (row: Readonly<Record<string, unknown>>): Claim => ({
   key: String(row["k"]),
-  name: row["name"] === null ? null : String(row["name"]),
+  name: row["name"] === null ? null : (row["name"] as string),
   version: BigInt(String(row["v"])),
   // Sound: the query names its kinds.
   kind: row["kind"] as Claim["kind"]

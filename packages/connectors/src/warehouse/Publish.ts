@@ -110,7 +110,9 @@ const bringUpToDate = Effect.fnUntraced(function* (
 ) {
   const names = refoldNames(dialect, model)
   const refolds = yield* collectRefolds(session, dialect, model, { facts, isLate })
-  yield* session.execute(mergeNewest(dialect, model, publication, { facts, except: refolds ? names.keysSql : undefined }))
+  yield* session.execute(
+    mergeNewest(dialect, model, publication, { facts, except: refolds ? names.keysSql : undefined })
+  )
   if (refolds) yield* refold(session, dialect, model)
   if (facts.truncates > 0) {
     yield* session.execute(`DELETE FROM ${model.curated} WHERE _version <= ${floorOf(model)}`)
@@ -163,7 +165,9 @@ const mergeNewest = (
   const outside =
     except === undefined ? "" : ` AND NOT EXISTS (SELECT 1 FROM ${except} AS k WHERE ${sameKey(model, "k", "c")})`
   const newest =
-    facts.keys === facts.rows ? "" : ` QUALIFY row_number() OVER (PARTITION BY ${keys.join(", ")} ORDER BY _version DESC) = 1`
+    facts.keys === facts.rows
+      ? ""
+      : ` QUALIFY row_number() OVER (PARTITION BY ${keys.join(", ")} ORDER BY _version DESC) = 1`
   const source = `SELECT ${historyValues(dialect, model, publication)} FROM ${model.stage} AS c WHERE ${isAccepted}${outside}${newest}`
   return `MERGE INTO ${model.curated} AS t USING (${source}) AS s ON ${sameKey(model, "t", "s")}
     WHEN MATCHED AND s._op = 2 THEN DELETE

@@ -43,9 +43,7 @@ const unchanged = (dialect: Dialect, { table, columns }: Model, { columns: relat
   const parts = columns.flatMap(({ name }) => {
     const from = sourceColumn(table, name, relation)
     if (from === undefined) return []
-    return [
-      `CASE WHEN ${dialect.jsonHas("_unchanged", from)} THEN ${literal(`,${JSON.stringify(name)}`)} ELSE '' END`
-    ]
+    return [`CASE WHEN ${dialect.jsonHas("_unchanged", from)} THEN ${literal(`,${JSON.stringify(name)}`)} ELSE '' END`]
   })
   const names = parts.join(" || ")
   return `CASE WHEN _unchanged IS NOT NULL AND ${names} <> '' THEN '[' || substr(${names}, 2) || ']' END`

@@ -1,8 +1,17 @@
-import { Effect, Layer, Schema, Stream } from "effect"
+import { Effect, Layer, Schedule, Schema, Stream } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
 import { LedgerError, RunFact, RunId, RunLedger } from "@northstar/core/RunLedger"
 import { Warehouse } from "./Warehouse.ts"
 
 const FactText = Schema.fromJsonString(RunFact)
+
+const text = Schema.encodeSync(FactText)
+
+/** A fact waits about half a minute for a warehouse whose owner has died; written twice, it is there once. */
+const retry = {
+  schedule: Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 8 })),
+  while: (error: ConnectorError) => error.isRetryable
+}
 
 /** The ledger of runs in the warehouse itself, so that every task and reader sees one history of runs. */
 export const layer = Layer.effect(
@@ -14,14 +23,13 @@ export const layer = Layer.effect(
       append: ({ run, key, atMs, fact }) =>
         Effect.scoped(
           Effect.flatMap(open, (session) =>
-            session.execute(`INSERT INTO northstar.runs SELECT ?, ?, ?, ${dialect.instant(atMs)}, ?`, [
-              run,
-              key.pipeline,
-              key.stream,
-              Schema.encodeSync(FactText)(fact)
-            ])
+            session.execute(
+              `INSERT INTO northstar.runs SELECT ?, ?, ?, ${dialect.instant(atMs)}, ? WHERE NOT EXISTS
+                (SELECT 1 FROM northstar.runs WHERE run = ? AND recorded_at = ${dialect.instant(atMs)} AND fact = ?)`,
+              [run, key.pipeline, key.stream, text(fact), run, text(fact)]
+            )
           )
-        ).pipe(Effect.mapError(failed), Effect.asVoid),
+        ).pipe(Effect.retry(retry), Effect.mapError(failed), Effect.asVoid),
       entries: (key) =>
         Stream.unwrap(
           Effect.scoped(

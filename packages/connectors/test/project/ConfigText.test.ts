@@ -21,7 +21,22 @@ const helpers: ReadonlyArray<Column.Column> = [
   Column.json
 ]
 
-const awkward = ["__proto__", "constructor", "class", "1", "a b", "it's", 'a"b', `'"`, "naïve", "a\nb", "a\\b", "${x}", "*/", "\u2028"]
+const awkward = [
+  "__proto__",
+  "constructor",
+  "class",
+  "1",
+  "a b",
+  "it's",
+  'a"b',
+  `'"`,
+  "naïve",
+  "a\nb",
+  "a\\b",
+  "${x}",
+  "*/",
+  "\u2028"
+]
 
 /** PostgreSQL takes any text without a zero byte as a name. */
 const name = fc.oneof(fc.constantFrom(...awkward), fc.string({ unit: "grapheme", minLength: 1, maxLength: 63 }))
@@ -77,7 +92,10 @@ it.live("a written configuration is formatted as the formatter would", () =>
     const columns = Object.fromEntries(awkward.map((name): [string, Column.Column] => [name, Column.text]))
     const many = Array.from({ length: 12 }, (_, at) => `a_long_key_column_${at}`)
     const text = render([
-      Table.make("plain", { columns: { id: Column.int64, amount: Column.nullable(Column.decimal(12, 2)) }, key: ["id"] }),
+      Table.make("plain", {
+        columns: { id: Column.int64, amount: Column.nullable(Column.decimal(12, 2)) },
+        key: ["id"]
+      }),
       Table.make("odd", { source: "public.it's", columns, key: ["it's", 'a"b'] }),
       Table.make("wide", {
         columns: Object.fromEntries(many.map((name): [string, Column.Column] => [name, Column.text])),

@@ -26,7 +26,11 @@ const program = (load: "project" | "projectWithSource") => `
   }))`
 
 /** Loads a configuration as the tool does: in Node, which vitest's own loader is not. */
-export const load = (path: string, how: "project" | "projectWithSource" = "project", env: NodeJS.ProcessEnv = {}): Loaded => {
+export const load = (
+  path: string,
+  how: "project" | "projectWithSource" = "project",
+  env: NodeJS.ProcessEnv = {}
+): Loaded => {
   const args = ["--conditions=northstar-source", "--input-type=module", "--eval", program(how), path]
   const run = spawnSync(process.execPath, args, { encoding: "utf8", env: { PATH: process.env["PATH"], ...env } })
   if (run.status !== 0) throw new Error(run.stderr)

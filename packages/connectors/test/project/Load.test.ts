@@ -15,9 +15,24 @@ export default Project.define({
 })`
 
 const cases: ReadonlyArray<readonly [name: string, text: string, detail: RegExp, action: RegExp]> = [
-  ["a syntax error", "export default {\n  name: ,\n}", /northstar\.config\.ts:2: Expression expected/, /Correct the file/],
-  ["TypeScript that is more than types", "enum A { b }\nexport default A", /northstar\.config\.ts:1: .*enum/, /Correct/],
-  ["an error while it runs", "const a = 1\nmissing()\nexport default a", /northstar\.config\.ts:2: missing is not/, /Correct/],
+  [
+    "a syntax error",
+    "export default {\n  name: ,\n}",
+    /northstar\.config\.ts:2: Expression expected/,
+    /Correct the file/
+  ],
+  [
+    "TypeScript that is more than types",
+    "enum A { b }\nexport default A",
+    /northstar\.config\.ts:1: .*enum/,
+    /Correct/
+  ],
+  [
+    "an error while it runs",
+    "const a = 1\nmissing()\nexport default a",
+    /northstar\.config\.ts:2: missing is not/,
+    /Correct/
+  ],
   ["a module that does not exist", `import "@northstar/core/Nope"`, /it imports @northstar\/core\/Nope/, /Correct/],
   ["no default export", "export const a = 1", /has no default export/, /export default/],
   ["something else than a project", "export default 1", /wrong or missing: the default export/, /Project\.define/],
@@ -74,6 +89,8 @@ it.live("a source without its URL names the environment variable", () =>
 it.live("a URL never shows when a project is printed", () =>
   Effect.gen(function* () {
     const path = write(yield* folder, project(`url: process.env["SHOP_URL"]`))
-    expect(JSON.stringify(load(path, "projectWithSource", { SHOP_URL: "postgres://u:secret@h/d" }))).not.toContain("secret")
+    expect(JSON.stringify(load(path, "projectWithSource", { SHOP_URL: "postgres://u:secret@h/d" }))).not.toContain(
+      "secret"
+    )
   })
 )

@@ -29,14 +29,16 @@ const project = Effect.map(folder, (path) =>
 )
 
 const run = (project: Project.Project, sql: string) =>
-  Effect.scoped(Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, ({ execute }) => execute(sql)))).pipe(
-    Effect.provide(Services.layer(project))
-  )
+  Effect.scoped(
+    Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, ({ execute }) => execute(sql)))
+  ).pipe(Effect.provide(Services.layer(project)))
 
 it.live("a query returns its first rows and says whether there are more", () =>
   Effect.gen(function* () {
     const shop = yield* project
-    const some = yield* Query.query(shop, "select i, i::bigint as big from range(5) r(i) order by i desc; ", { rowsMax: 3 })
+    const some = yield* Query.query(shop, "select i, i::bigint as big from range(5) r(i) order by i desc; ", {
+      rowsMax: 3
+    })
     expect(some).toEqual({
       columns: ["i", "big"],
       rows: ["4", "3", "2"].map((i) => ({ i, big: i })),
@@ -123,7 +125,14 @@ it.live("a run is the fold of its facts: replayed commits count as none, and wit
     }).pipe(Effect.provide(Services.layer(shop)))
     const [second, first] = yield* Runs.list(shop, { last: 10 })
     expect(second).toMatchObject({ run: "ingest-2", outcome: "open", batches: 0, rows: 0 })
-    expect(first).toMatchObject({ outcome: "failed", detail: "no answer", batches: 1, rows: 7, startedAtMs: 1000, seenAtMs: 4000 })
+    expect(first).toMatchObject({
+      outcome: "failed",
+      detail: "no answer",
+      batches: 1,
+      rows: 7,
+      startedAtMs: 1000,
+      seenAtMs: 4000
+    })
     expect(yield* Runs.list(shop, { last: 1 })).toEqual([second])
     expect((yield* Runs.show(shop, "ingest-1")).facts.map(({ fact }) => fact._tag)).toEqual([
       "Started",

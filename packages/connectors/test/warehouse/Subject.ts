@@ -53,7 +53,7 @@ export const segmentOf = Effect.fn(function* (
   const at = ++landed
   const path = `laws/data/${String(at).padStart(20, "0")}/${randomUUID()}.parquet`
   yield* store.put(path, bytes)
-  const { epoch, revision } = changes[0]!.version
+  const { epoch, revision } = changes[0]?.version ?? version(0)
   return {
     file: {
       path,
@@ -188,6 +188,16 @@ const empty = (tables: ReadonlyArray<Table>) =>
     })
   )
 
+/** A task's writer that stays open, standing where the stream stands now. */
+export const heldOpen = Effect.fnUntraced(function* (tables: ReadonlyArray<Table>) {
+  const writer = yield* WarehouseSink.make({ tables }).open(key, position)
+  const through = Option.getOrElse(writer.watermark, () => 0n) + 1n
+  return {
+    commit: (segments: ReadonlyArray<Segment>) =>
+      writer.commit(Batch.make({ after: writer.watermark, through }, segments))
+  }
+})
+
 /** Rows of one statement in a session of its own. */
 export const ask = (sql: string) =>
   Effect.scoped(
@@ -253,7 +263,9 @@ export const sinkStore = (root: string) =>
       }),
       contents: Effect.gen(function* () {
         const rows = yield* contents(tables)
-        const aside = yield* ask("SELECT table_name, row_key, CAST(version AS VARCHAR) AS v, reason FROM northstar.quarantine ORDER BY ALL")
+        const aside = yield* ask(
+          "SELECT table_name, row_key, CAST(version AS VARCHAR) AS v, reason FROM northstar.quarantine ORDER BY ALL"
+        )
         return { rows, aside }
       }).pipe(Effect.provide(Layer.fresh(services)), Effect.scoped)
     }

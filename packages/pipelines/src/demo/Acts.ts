@@ -17,13 +17,10 @@ export interface Play {
 
 /** A range of the log that was read once more. */
 export interface Reread {
-  /** Changes read, and how many of them were news to the warehouse. */
+  /** Changes read, and how many of them the history did not know. */
   readonly changes: number
-  readonly published: number
+  readonly news: number
 }
-
-/** Age of the newest visible change below which the tables count as fresh. */
-const freshMs = 1500
 
 /** How long the ingester stays dead: long enough to see the traffic pile up. */
 const deadFor = "2500 millis"
@@ -54,9 +51,14 @@ export const hasHistory = (play: Play, orders: number, beforeMs: number) =>
     ([row]) => Number(row?.["n"]) === orders
   )
 
-/** Whether readers see what was committed a moment ago. */
-export const isFresh = ({ meter }: Play) =>
-  Effect.map(meter.reading, ({ lagMs }) => lagMs !== undefined && lagMs < freshMs)
+/** Waits until readers see everything that is committed by now. */
+const caughtUp = Effect.fnUntraced(function* ({ meter }: Play) {
+  const { transactions } = yield* meter.reading
+  yield* until(
+    "readers do not see what was committed",
+    Effect.map(meter.reading, ({ visible }) => visible >= transactions)
+  )
+})
 
 /** Kills the ingester, lets the shop go on without it, and starts it again. */
 export const kill = Effect.fn("Acts.kill")(function* (play: Play, ingester: Process.Process) {
@@ -76,12 +78,12 @@ export const kill = Effect.fn("Acts.kill")(function* (play: Play, ingester: Proc
   )
   const startedAtMs = yield* Clock.currentTimeMillis
   yield* story.step("plain", `northstar ingest starts again, as process ${next.pid}`)
-  yield* besides(next, until("the tables did not become fresh again", isFresh(play)))
+  yield* besides(next, caughtUp(play))
   const now = yield* meter.reading
   const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
   yield* story.step(
     "good",
-    `fresh again after ${span(tookMs)}: ${count(now.published - before.published)} row changes made up for`,
+    `caught up after ${span(tookMs)}: ${count(now.published - before.published)} row changes that had piled up, and those since`,
     "Rows and watermark were committed together, so it asked the tables where they stand: nothing lost, nothing twice."
   )
   return { ingester: next, startedAtMs }
@@ -126,24 +128,24 @@ export const backfill = Effect.fn("Acts.backfill")(function* (play: Play) {
   const read = yield* reread(play, { through: String(loaded?.["through"]) })
   const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
   yield* story.step(
-    read.published === 0 ? "good" : "bad",
-    `${count(read.changes)} row changes read again in ${span(tookMs)}, ${count(read.published)} of them news`,
+    read.news === 0 ? "good" : "bad",
+    `${count(read.changes)} row changes read again in ${span(tookMs)}, ${count(read.news)} of them news`,
     "Each change carries its version, and a version that is known already changes nothing."
   )
   return read
 })
 
-/** Changes of a batch that is taken back, at most: enough to be seen, few enough to name every row. */
-const takenMax = 300
+/** Changes that the batch to take back should hold: enough to be seen, few enough to name every row. */
+const takenChanges = 60
 
-/** Takes the largest such batch back that was published after an instant. Returns where it lies in the log. */
+/** Takes a batch back that was published after an instant. Returns where it lies in the log. */
 export const rollback = Effect.fn("Acts.rollback")(function* (play: Play, sinceMs: number) {
   const { scene, story } = play
   const { project } = scene
   const [row] = yield* select(
     play,
     `select batch from northstar.batches where stream = 'main' and epoch_ms(recorded_at) >= ${sinceMs}
-      group by batch having sum(published) <= ${takenMax} order by sum(published) desc, batch limit 1`
+      group by batch order by abs(sum(published) - ${takenChanges}), batch limit 1`
   )
   // A heartbeat that is being published holds the same locks for a moment.
   const plan = yield* Rollback.apply(project, String(row?.["batch"])).pipe(
@@ -163,16 +165,18 @@ export const reread = Effect.fn("Acts.reread")(function* (
   play: Play,
   range: { readonly after?: string; readonly through?: string }
 ) {
-  const { id } = yield* Backfill.fromLog(play.scene.project, {
-    ...range,
-    onProgress: ({ rows, through }) => play.story.progress(`backfill: through batch ${through}, ${count(rows)} changes`)
-  })
+  const { id } = yield* Backfill.fromLog(play.scene.project, range)
+  const { name, tables } = play.scene.project
+  const news = tables.map(
+    (table) =>
+      `select count(*) as n from curated.${table.name}__history where starts_with(_batch, '${name}/backfill/${id}/')`
+  )
   const [row] = yield* select(
     play,
-    `select cast(coalesce(sum(rows_in), 0) as varchar) as changes, cast(coalesce(sum(published), 0) as varchar) as published
+    `select cast(coalesce(sum(rows_in), 0) as integer) as changes, cast((select sum(n) from (${news.join(" union all ")})) as integer) as news
       from northstar.batches where stream = 'backfill/${id}'`
   )
-  return { changes: Number(row?.["changes"] ?? 0), published: Number(row?.["published"] ?? 0) } satisfies Reread
+  return { changes: Number(row?.["changes"]), news: Number(row?.["news"]) } satisfies Reread
 })
 
 /** The first row of a query, as `northstar query` runs it. */

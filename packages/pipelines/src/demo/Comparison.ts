@@ -48,12 +48,16 @@ export const agrees = (tables: ReadonlyArray<Report.Reconciled>): boolean => tab
 export const differing = (tables: ReadonlyArray<Report.Reconciled>): number =>
   tables.reduce((sum, table) => sum + table.differing, 0)
 
-/** How far orders and their lines are apart in one currency, if at all: the larger of the two. */
-export const gap = (tables: ReadonlyArray<Report.Reconciled>): Report.Reconciled["money"][number] | undefined =>
+/** Where the two sides' sums of money are farthest apart, and how far, if they are. */
+export const gap = (tables: ReadonlyArray<Report.Reconciled>) =>
   tables
     .flatMap((table) => table.money)
-    .toSorted((left, right) => Number(apart(right) - apart(left)))
-    .find((sum) => apart(sum) > 0n)
-
-const apart = ({ curatedMinor, sourceMinor }: Report.Reconciled["money"][number]): bigint =>
-  curatedMinor > sourceMinor ? curatedMinor - sourceMinor : sourceMinor - curatedMinor
+    .map(({ currency, curatedMinor, sourceMinor }) => ({
+      currency,
+      minor: curatedMinor > sourceMinor ? curatedMinor - sourceMinor : sourceMinor - curatedMinor
+    }))
+    .filter(({ minor }) => minor > 0n)
+    .reduce<{ readonly currency: string; readonly minor: bigint } | undefined>(
+      (most, each) => (most === undefined || each.minor > most.minor ? each : most),
+      undefined
+    )

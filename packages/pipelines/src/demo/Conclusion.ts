@@ -13,14 +13,14 @@ export interface Findings {
   /** Both sides of every table at the end. */
   readonly tables: ReadonlyArray<Report.Reconciled>
   readonly secondIngesterRefused: boolean
-  /** The backfill beside the ingester: of what it read, what was published again. */
+  /** The backfill beside the ingester: changes that it read, and those that it added to the history. */
   readonly backfill: Reread
-  /** The batch that was taken back: rows that differed then, and changes that its second reading published. */
+  /** The batch that was taken back: rows that differed then, and changes that its second reading brought back. */
   readonly rollback: {
     readonly batch: string
     readonly changes: number
     readonly differing: number
-    readonly republished: number
+    readonly broughtBack: number
   }
 }
 
@@ -91,8 +91,8 @@ const text = (summary: Omit<DemoSummary, "summary">, marts: Marts.Marts, tookMs:
     `  freshness    ${span(freshness.medianMs)} median, ${span(freshness.p95Ms)} for 95 %, ${span(freshness.worstMs)} at worst (the kill), from commit to sight`,
     `  live         ${count(summary.transactions)} transactions, ${count(summary.changes)} row changes`,
     `  kill -9      1 survived; a second ingester ${summary.secondIngesterRefused ? "was refused" : "was NOT refused"}`,
-    `  backfill     ${count(backfill.changes)} changes read again, ${count(backfill.published)} published twice`,
-    `  rollback     ${count(rollback.changes)} changes taken back, ${count(rollback.differing)} rows differed, ${count(rollback.republished)} changes brought back`,
+    `  backfill     ${count(backfill.changes)} changes read again, ${count(backfill.news)} taken in twice`,
+    `  rollback     ${count(rollback.changes)} changes taken back, ${count(rollback.differing)} rows differed, ${count(rollback.broughtBack)} changes brought back`,
     "",
     Marts.text(marts),
     "",

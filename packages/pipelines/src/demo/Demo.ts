@@ -42,7 +42,7 @@ export const run = Effect.fn("Demo.run")(function* (options: DemoOptions) {
   const measured = { ...(yield* play.meter.results), reading: yield* play.meter.reading }
   const { agreed, ...proof } = yield* ending(play, ingester, restartedAtMs)
   const isStopped = yield* stopped(play, ingester)
-  const agree = agreed && isStopped && trade.secondIngesterRefused && trade.backfill.published === 0
+  const agree = agreed && isStopped && trade.secondIngesterRefused && trade.backfill.news === 0
   return yield* Conclusion.make(play, { ...trade, ...proof, agree }, measured)
 }, Effect.scoped)
 
@@ -115,13 +115,12 @@ const started = Effect.fnUntraced(function* (play: Acts.Play, past: Past) {
     `northstar ingest starts, as process ${ingester.pid}; customers do not wait for it`,
     "It reads what is there in short chunks, and the changes that happen meanwhile from the log."
   )
-  yield* Acts.besides(ingester, Acts.until("the tables did not become fresh", Acts.isFresh(play)))
-  yield* Acts.until("the history did not become visible", Acts.hasHistory(play, past.orders, liveFromMs))
-  const { published } = yield* meter.reading
-  yield* story.step(
-    "good",
-    `history and present are in the analytics tables: ${count(published)} rows, fresh from now on`
+  const isThere = Effect.flatMap(meter.reading, ({ visible }) =>
+    visible === 0 ? Effect.succeed(false) : Acts.hasHistory(play, past.orders, liveFromMs)
   )
+  yield* Acts.besides(ingester, Acts.until("the history did not become visible", isThere))
+  const { published } = yield* meter.reading
+  yield* story.step("good", `history and present are in the analytics tables: ${count(published)} row changes so far`)
   return ingester
 })
 
@@ -152,8 +151,7 @@ const ending = Effect.fnUntraced(function* (play: Acts.Play, ingester: Process.P
       const broken = yield* Comparison.make(scene)
       const differing = Comparison.differing(broken)
       const gap = Comparison.gap(broken)
-      const money =
-        gap === undefined ? "" : `, ${Report.money(gap.sourceMinor - gap.curatedMinor, gap.currency)} are missing`
+      const money = gap === undefined ? "" : `, and the books are ${Report.money(gap.minor, gap.currency)} apart`
       yield* story.step(
         differing > 0 ? "good" : "bad",
         `northstar reconcile finds it: ${count(differing)} rows differ${money}`,
@@ -162,13 +160,13 @@ const ending = Effect.fnUntraced(function* (play: Acts.Play, ingester: Process.P
       const again = yield* Acts.reread(play, taken)
       yield* story.step(
         "plain",
-        `northstar backfill reads batch ${taken.through} again: ${count(again.published)} changes come back`
+        `northstar backfill reads batch ${taken.through} again: ${count(again.news)} changes come back`
       )
       const tables = yield* compared(play, "northstar reconcile once more")
       return {
         tables,
         agreed: Comparison.agrees(first) && differing > 0 && Comparison.agrees(tables),
-        rollback: { batch: taken.batch, changes: taken.changes, differing, republished: again.published },
+        rollback: { batch: taken.batch, changes: taken.changes, differing, broughtBack: again.news },
         marts: yield* Marts.read(scene.project)
       }
     })

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { DuckDBInstance } from "@duckdb/node-api"
 import type { Table } from "@northstar/core/Table"
@@ -132,15 +132,11 @@ interface LogRecord {
   readonly files: ReadonlyArray<{ readonly table: string; readonly rows: number }>
 }
 
-/** The records of a stand's landing log, oldest first. */
-export const logRecords = (stand: Stand): ReadonlyArray<LogRecord> => {
-  const folder = join(landing(stand), "shop", "log")
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".json"))
+/** The records of a stand's landing log, which holds one stream, oldest first. */
+export const logRecords = (stand: Stand): ReadonlyArray<LogRecord> =>
+  globSync("*/log/*.json", { cwd: landing(stand) })
     .toSorted()
-    .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as LogRecord)
-}
+    .map((name) => JSON.parse(readFileSync(join(landing(stand), name), "utf8")) as LogRecord)
 
 const landedRows = (stand: Stand): ReadonlyMap<string, number> | undefined => {
   const records = logRecords(stand)

@@ -29,12 +29,9 @@ export interface Fault {
 
 /** Starts a task, with at most one fault; it is killed with the scope. */
 export const start = (stand: Stand, run: Task["run"], fault?: Fault): Effect.Effect<Process, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => launch({ stand, run }, fault)),
-      ({ kill }) => kill
-    ),
-    (process) => process
+  Effect.acquireRelease(
+    Effect.sync(() => launch({ stand, run }, fault)),
+    ({ kill }) => kill
   )
 
 /** Runs a task to its end. */

@@ -14,9 +14,9 @@ export default class RunsListCommand extends NorthstarCommand {
 
   async run() {
     const { flags } = await this.parse(RunsListCommand)
-    const program = Effect.flatMap(Load.project(flags.config), (project) => Runs.list(project, { last: flags.last })).pipe(
-      Effect.map((runs) => ({ runs }))
-    )
+    const program = Effect.flatMap(Load.project(flags.config), (project) =>
+      Runs.list(project, { last: flags.last })
+    ).pipe(Effect.map((runs) => ({ runs })))
     return this.present(Output.RunsList, program, render)
   }
 }

@@ -12,7 +12,10 @@ export default class SourceApplyCommand extends NorthstarCommand {
     "Does what northstar source plan shows. Never publishes a table without a primary key: that would make its UPDATEs fail."
   static override flags = {
     "owner-url": ownerUrl(),
-    "allow-destructive": Flags.boolean({ summary: "Also stop publishing, or withdraw, what the project does not need.", default: false })
+    "allow-destructive": Flags.boolean({
+      summary: "Also stop publishing, or withdraw, what the project does not need.",
+      default: false
+    })
   }
 
   async run() {

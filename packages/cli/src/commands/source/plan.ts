@@ -30,6 +30,8 @@ const render = ({ role, sql, steps }: SourceSetup.SetupPlan): string =>
         `${plural(steps.length, "step")} (nothing has been changed):`,
         "",
         sql,
-        ...(steps.some((step) => step.destructive) ? ["-- Takes something away: apply needs --allow-destructive."] : []),
+        ...(steps.some((step) => step.destructive)
+          ? ["-- Takes something away: apply needs --allow-destructive."]
+          : []),
         "Next: northstar source apply --owner-url <url>, or run the SQL as the owner."
       ].join("\n")

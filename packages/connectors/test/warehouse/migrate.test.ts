@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Column from "@northstar/core/Column"
+import * as Table from "@northstar/core/Table"
+import * as Migrate from "../../src/warehouse/Migrate.ts"
+import { make as makeModel } from "../../src/warehouse/Model.ts"
+import { Warehouse } from "../../src/warehouse/Warehouse.ts"
+import { fresh } from "./Subject.ts"
+
+const root = mkdtempSync(join(tmpdir(), "northstar-warehouse-migrate-"))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+const columns = { id: Column.int64, amount: Column.int32 }
+const first = Table.make("bills", { columns, key: ["id"] })
+const wider = Table.make("bills", { columns: { ...columns, memo: Column.nullable(Column.text) }, key: ["id"] })
+const retyped = Table.make("bills", { columns: { id: Column.int64, amount: Column.text }, key: ["id"] })
+
+/** What applying a contract does and leaves. */
+const apply = (table: Table.Table, destructive = false) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { dialect, session } = yield* Warehouse
+      const { applied, left } = yield* Migrate.apply(yield* session, dialect, [makeModel(dialect, table)], {
+        destructive
+      })
+      return {
+        applied: applied.map(({ description }) => description),
+        left: left.map(({ description }) => description)
+      }
+    })
+  )
+
+describe("migrate", () => {
+  it.live(
+    "creates what is missing, adds columns, leaves what rewrites data unless told, and then has nothing to do",
+    Effect.fnUntraced(function* () {
+      const nothing = { applied: [], left: [] }
+      const changes = [
+        "change column amount of bills from INTEGER to VARCHAR",
+        "change column amount of bills__history from INTEGER to VARCHAR"
+      ]
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual(yield* apply(first), { applied: ["create bills", "create bills__history"], left: [] })
+        assert.deepStrictEqual(yield* apply(first), nothing)
+        const added = { applied: ["add column memo to bills", "add column memo to bills__history"], left: [] }
+        assert.deepStrictEqual(yield* apply(wider), added)
+        assert.deepStrictEqual(yield* apply(wider), nothing)
+        assert.deepStrictEqual(yield* apply(first), nothing)
+        assert.deepStrictEqual(yield* apply(retyped), { applied: [], left: changes })
+        assert.deepStrictEqual(yield* apply(retyped, true), { applied: changes, left: [] })
+        assert.deepStrictEqual(yield* apply(retyped), nothing)
+      }).pipe(Effect.provide(fresh([], root)))
+    })
+  )
+})

@@ -1,0 +1,92 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Demo from "../../src/demo/Demo.ts"
+import * as Story from "../../src/demo/Story.ts"
+import { expect, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber } from "effect"
+
+/** The command line of the built CLI, on this package's sources. */
+const northstar = [
+  process.execPath,
+  "--conditions=northstar-source",
+  fileURLToPath(new URL("../../../cli/bin/northstar.js", import.meta.url))
+]
+
+const temporary = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "northstar-demo-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+/** Processes that the events name, and that still run. */
+const running = (events: ReadonlyArray<Story.StoryEvent>): ReadonlyArray<number> =>
+  events
+    .flatMap((event) => [...Story.line(event).matchAll(/as process (\d+)/g)].map(([, pid]) => Number(pid)))
+    .filter((pid) => existsSync(`/proc/${pid}`))
+
+it.live(
+  "the demo survives what it does to its ingester, finds the batch it took back, and leaves no process behind",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const events: Array<Story.StoryEvent> = []
+      const found = yield* Demo.run({
+        folder,
+        seed: "test",
+        liveSeconds: 6,
+        northstar,
+        onEvent: (event) => Effect.sync(() => void events.push(event))
+      })
+      const lines = events.filter(({ _tag }) => _tag === "Step").map(Story.line)
+      expect(found.agree, lines.join("\n")).toBe(true)
+      const books = [{ currency: "GBP", sourceMinor: 25_178_505n, curatedMinor: 25_178_505n }]
+      expect(found.tables).toEqual([
+        { table: "customers", sourceRows: 424, curatedRows: 424, differing: 0, money: [] },
+        { table: "products", sourceRows: 2246, curatedRows: 2246, differing: 0, money: [] },
+        { table: "orders", sourceRows: 698, curatedRows: 698, differing: 0, money: books },
+        { table: "order_lines", sourceRows: 14_553, curatedRows: 14_553, differing: 0, money: books }
+      ])
+      expect(found.secondIngesterRefused).toBe(true)
+      expect(found.backfill.changes).toBeGreaterThan(0)
+      expect(found.backfill.news).toBe(0)
+      expect(found.rollback.differing).toBeGreaterThan(0)
+      expect(found.rollback.broughtBack).toBe(found.rollback.changes)
+      expect(found.freshness.medianMs).toBeGreaterThan(0)
+      expect(found.summary).toContain("agree, to the row and the penny")
+      expect(existsSync(found.report)).toBe(true)
+      expect(running(events)).toEqual([])
+    }),
+  240_000
+)
+
+it.live("an interrupted demo leaves no process behind", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporary
+    const events: Array<Story.StoryEvent> = []
+    const started = yield* Deferred.make<void>()
+    const demo = yield* Effect.forkChild(
+      Demo.run({
+        folder,
+        northstar,
+        onEvent: (event) => {
+          events.push(event)
+          return /ingest starts/.test(Story.line(event)) ? Deferred.succeed(started, undefined) : Effect.void
+        }
+      })
+    )
+    yield* Deferred.await(started)
+    expect(running(events)).toHaveLength(1)
+    yield* Fiber.interrupt(demo)
+    expect(running(events)).toEqual([])
+  })
+)
+
+it.live("a folder with other files in it is refused and left alone", () =>
+  Effect.gen(function* () {
+    const folder = fileURLToPath(new URL(".", import.meta.url))
+    const error = yield* Effect.flip(Demo.run({ folder, northstar, onEvent: () => Effect.void }))
+    expect(error.message).toContain("not of an earlier demo")
+    expect(existsSync(fileURLToPath(import.meta.url))).toBe(true)
+  })
+)
