@@ -137,12 +137,15 @@ describe("crashes", () => {
     Effect.gen(function* () {
       const failing = Effect.fnUntraced(function* (...nths: ReadonlyArray<number>) {
         const seen = yield* Ref.make(0)
-        const stage: Stage.Stage<Row, Row> = Stream.mapEffect((batch) =>
-          Effect.flatMap(
-            Ref.updateAndGet(seen, (n) => n + 1),
-            (n) => (nths.includes(n) ? Effect.fail(unavailable) : Effect.succeed(batch))
+        const stage: Stage.Stage<Row, Row, Stage.StageError> = (batches) =>
+          batches.pipe(
+            Stream.tap(() =>
+              Effect.flatMap(
+                Ref.updateAndGet(seen, (n) => n + 1),
+                (n) => (nths.includes(n) ? Effect.fail(unavailable) : Effect.void)
+              )
+            )
           )
-        )
         const { ingest } = yield* setup(five, { stage, retry: Schedule.recurs(1) })
         return yield* ingest
       }, Effect.provide(services))

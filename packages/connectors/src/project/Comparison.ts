@@ -44,7 +44,7 @@ const chunkRows = 20_000
 /** Curated keys listed for a table whose keys the two sides sort differently. */
 const rowsListedMax = 5_000_000
 /** Rows of a range below which differing keys are listed instead of splitting on. */
-const listRows = 500
+const listRows = 3_000
 /** Differing keys followed up per table; beyond, the table is plainly not loaded. */
 const keysMax = 10_000
 

@@ -38,7 +38,8 @@ export interface IngestSummary {
 
 /** Captures a project's source into its landing log and loads the log into its warehouse, side by side. */
 export const ingest = (project: Project, options: IngestOptions) =>
-  program(project, options).pipe(Effect.provide(Services.layer(project)), Effect.scoped)
+  // The loading fiber ends before the warehouse that it works on is closed.
+  program(project, options).pipe(Effect.scoped, Effect.provide(Services.layer(project)))
 
 const program = Effect.fn("Ingest.ingest")(function* (project: Project, options: IngestOptions) {
   yield* catchUpParked(project)
@@ -53,7 +54,7 @@ const program = Effect.fn("Ingest.ingest")(function* (project: Project, options:
   }).pipe(Effect.provide(RunLedger.layerMemory))
   const loading = (untilCaughtUp: boolean) =>
     Pipeline.run(load(project, loadKey(project)), { program: "ingest", untilCaughtUp, onCommit: onLoad })
-  const loadFiber = yield* Effect.forkChild(loading(false))
+  const loadFiber = yield* Effect.forkScoped(loading(false))
   const captured = yield* Effect.raceFirst(
     capturing,
     Effect.flatMap(Fiber.join(loadFiber), () => Effect.never)

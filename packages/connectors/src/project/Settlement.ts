@@ -58,9 +58,13 @@ const difference = Effect.fnUntraced(function* (context: Comparison, suspect: Su
   return { key, kind, settled } satisfies Difference
 })
 
-/** Waits until the load has passed a WAL position, as long as it moves. */
+/** Waits until the load has passed a WAL position, as long as somebody captures and it moves. */
 const awaitLoaded = Effect.fnUntraced(function* (context: Comparison, lsn: bigint) {
   let last = yield* loadedThrough(context)
+  const [slot] = yield* context.connection.query("select active from pg_replication_slots where slot_name = $1", [
+    context.project.source.slot
+  ])
+  if (slot?.[0] !== "t") return last >= lsn
   let movedAtMs = yield* Clock.currentTimeMillis
   while (last < lsn) {
     yield* Effect.sleep("200 millis")

@@ -7,9 +7,9 @@ const FactText = Schema.fromJsonString(RunFact)
 
 const text = Schema.encodeSync(FactText)
 
-/** A fact waits about half a minute for a warehouse whose owner has died; written twice, it is there once. */
+/** A fact waits a few seconds for a warehouse whose owner has died; written twice, it is there once. */
 const retry = {
-  schedule: Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 8 })),
+  schedule: Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 5 })),
   while: (error: ConnectorError) => error.isRetryable
 }
 

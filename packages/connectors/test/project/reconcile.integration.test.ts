@@ -27,7 +27,7 @@ const tags = Table.make("tags", { key: ["tag"], columns: { tag: Column.text, use
 const schema = `
   create table public.items (id bigint primary key, price numeric(12,2) not null, name text);
   create table public.tags (tag text primary key, uses int not null);
-  insert into public.items select n, n / 7.0, case when n % 5 > 0 then 'item ' || n end from generate_series(1, 50000) n;
+  insert into public.items select n, n / 7.0, case when n % 5 > 0 then 'item ' || n end from generate_series(1, 30000) n;
   insert into public.tags select 'tag-' || n || case when n % 2 = 0 then 'Ä' else 'a' end, n from generate_series(1, 3000) n;
   create publication northstar for table public.items, public.tags`
 
@@ -70,13 +70,13 @@ describe("reconcile", () => {
         assert.deepStrictEqual(
           clean.tables.map(({ sourceRows, curatedRows }) => [sourceRows, curatedRows]),
           [
-            [50_000, 50_000],
+            [30_000, 30_000],
             [3_000, 3_000]
           ]
         )
         yield* tamper(project, [
           "DELETE FROM curated.items WHERE id = 777",
-          "UPDATE curated.items SET price = price + 0.01 WHERE id IN (1, 40000)",
+          "UPDATE curated.items SET price = price + 0.01 WHERE id IN (1, 25000)",
           "UPDATE curated.items SET name = '' WHERE id = 5",
           "INSERT INTO curated.items SELECT * REPLACE (99999 AS id) FROM curated.items WHERE id = 2",
           "DELETE FROM curated.tags WHERE tag = 'tag-10Ä'"
@@ -85,7 +85,7 @@ describe("reconcile", () => {
         assert.isFalse(differing.agree)
         assert.deepStrictEqual(found(differing, "items"), [
           "1 different",
-          "40000 different",
+          "25000 different",
           "5 different",
           "777 missing",
           "99999 extra"
@@ -115,7 +115,7 @@ describe("reconcile", () => {
           Effect.forever(
             Effect.andThen(
               sql.query(
-                "update public.items set price = price + 1 where id in (select (random() * 50000)::bigint from generate_series(1, 20))"
+                "update public.items set price = price + 1 where id in (select (random() * 30000)::bigint from generate_series(1, 20))"
               ),
               Effect.sleep("20 millis")
             )

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Demo from "../../src/demo/Demo.ts"
@@ -14,8 +13,13 @@ const northstar = [
   fileURLToPath(new URL("../../../cli/bin/northstar.js", import.meta.url))
 ]
 
+/** Inside the repository: the test runner resolves the imports of a configuration itself, from where it lies. */
 const temporary = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "northstar-demo-"))),
+  Effect.sync(() => {
+    const parent = fileURLToPath(new URL("../../.northstar/", import.meta.url))
+    mkdirSync(parent, { recursive: true })
+    return mkdtempSync(join(parent, "demo-"))
+  }),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
@@ -75,7 +79,7 @@ it.live("an interrupted demo leaves no process behind", () =>
         }
       })
     )
-    yield* Deferred.await(started)
+    yield* Effect.raceFirst(Deferred.await(started), Fiber.join(demo))
     expect(running(events)).toHaveLength(1)
     yield* Fiber.interrupt(demo)
     expect(running(events)).toEqual([])
