@@ -11,6 +11,7 @@ import {
   SQLNULL,
   VARCHAR
 } from "@duckdb/node-api"
+import { availableParallelism } from "node:os"
 import { Effect, Exit, type Scope, Semaphore } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { SqlValue } from "../warehouse/Warehouse.ts"
@@ -50,9 +51,18 @@ export interface Options {
   readonly file: string
   /** What DuckDB may use in memory, such as `"2GB"`; beyond it spills beside the file. Default: 80 % of the machine. */
   readonly memoryLimit?: string
-  /** Default: one a core. */
+  /**
+   * Default: one fewer than cores, at least one. The rest is left to capture beside it; threads of DuckDB that compete
+   * for a core cost nearly twice the processor time of one that has it (docs/benchmarks.md).
+   */
   readonly threads?: number
 }
+
+/**
+ * WAL after which DuckDB rewrites the newest row groups in compressed form. Its default of 16 MB does that at nearly
+ * every publish of 100,000 rows; this much is replayed in a few seconds after a crash.
+ */
+const checkpointThreshold = "256MB"
 
 interface Live {
   readonly connection: DuckDBConnection
@@ -130,7 +140,8 @@ const openInstance = Effect.fnUntraced(function* ({ file, memoryLimit, threads }
     try: () =>
       DuckDBInstance.fromCache(file, {
         ...(memoryLimit === undefined ? {} : { memory_limit: memoryLimit }),
-        ...(threads === undefined ? {} : { threads: String(threads) })
+        checkpoint_threshold: checkpointThreshold,
+        threads: String(threads ?? Math.max(1, availableParallelism() - 1))
       }),
     catch: (cause) => fromDuckDb("open", { file }, cause)
   }).pipe(Effect.onExit((exit) => Effect.sync(() => Exit.isFailure(exit) && held.delete(file))))

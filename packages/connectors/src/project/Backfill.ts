@@ -3,6 +3,8 @@ import { ConnectorError, InvalidData } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import * as LandingLog from "../landing/LandingLog.ts"
 import type { CommitRecord } from "../landing/Segment.ts"
+import { Warehouse } from "../warehouse/Warehouse.ts"
+import * as Watermarks from "../warehouse/Watermarks.ts"
 import type { Project } from "./Project.ts"
 import * as Services from "./Services.ts"
 import { backfillKey, load } from "./Streams.ts"
@@ -58,6 +60,9 @@ const program = Effect.fn("Backfill.fromLog")(function* (project: Project, optio
       return options.onProgress?.({ through: String(receipt.through), rows }) ?? Effect.void
     }
   })
+  // A finished backfill needs nothing of the log any more.
+  const { session: open } = yield* Warehouse
+  yield* Effect.scoped(Effect.flatMap(open, (session) => Watermarks.forget(session, backfillKey(project, id))))
   return { id, after, through, summary }
 })
 

@@ -6,6 +6,7 @@ import type { Receipt } from "@northstar/core/Sink"
 import * as Contract from "../warehouse/Contract.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Watermarks from "../warehouse/Watermarks.ts"
+import * as Housekeeping from "./Housekeeping.ts"
 import type { Project } from "./Project.ts"
 import { schedule, statementTries } from "./Retry.ts"
 import * as Services from "./Services.ts"
@@ -55,6 +56,7 @@ const program = Effect.fn("Ingest.ingest")(function* (project: Project, options:
   const loading = (untilCaughtUp: boolean) =>
     Pipeline.run(load(project, loadKey(project)), { program: "ingest", untilCaughtUp, onCommit: onLoad })
   const loadFiber = yield* Effect.forkScoped(loading(false))
+  yield* Effect.forkScoped(Housekeeping.run(project))
   const captured = yield* Effect.raceFirst(
     capturing,
     Effect.flatMap(Fiber.join(loadFiber), () => Effect.never)

@@ -86,7 +86,8 @@ const Shape = Schema.Struct({
       key: Schema.NonEmptyArray(Text)
     })
   ),
-  marts: Schema.Array(Schema.Struct({ name: Text, query: Text }))
+  marts: Schema.Array(Schema.Struct({ name: Text, query: Text })),
+  retentionExceptions: Schema.Array(Schema.Struct({ consumer: Text, reason: Text, expiresAtMs: Schema.Finite }))
 })
 
 const describeIssue = Schema.toStandardSchemaV1(Shape)["~standard"].validate

@@ -1,5 +1,6 @@
 import { Redacted } from "effect"
 import type { Table } from "@northstar/core/Table"
+import type { Exception } from "../landing/Retention.ts"
 import type { WalGuard } from "../postgres/Heartbeat.ts"
 
 /**
@@ -14,6 +15,8 @@ export interface Project {
   readonly warehouse: WarehouseConfig
   readonly tables: ReadonlyArray<Table>
   readonly marts: ReadonlyArray<Mart>
+  /** Recorded decisions that a consumer may hold raw data beyond its retention, each until a day. */
+  readonly retentionExceptions: ReadonlyArray<Exception>
 }
 
 /** A PostgreSQL database whose changes are captured through one replication slot. */
@@ -63,13 +66,15 @@ export const define = (options: {
   readonly warehouse?: WarehouseConfig
   readonly tables: ReadonlyArray<Table>
   readonly marts?: ReadonlyArray<Mart>
+  readonly retentionExceptions?: ReadonlyArray<Exception>
 }): Project => ({
   name: options.name,
   source: options.source,
   landing: options.landing ?? folder(".northstar/landing"),
   warehouse: options.warehouse ?? duckdb(".northstar/warehouse.duckdb"),
   tables: options.tables,
-  marts: options.marts ?? []
+  marts: options.marts ?? [],
+  retentionExceptions: options.retentionExceptions ?? []
 })
 
 /** A PostgreSQL source. Slot and publication are created by `northstar source apply`. */

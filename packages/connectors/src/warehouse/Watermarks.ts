@@ -151,3 +151,7 @@ export const rejoin = (session: Session, key: StreamKey, table: string, tables: 
       return rejoined > 0
     })
   )
+
+/** Removes a stream's watermarks: it is finished, and the log need not be kept for it. */
+export const forget = (session: Session, key: StreamKey) =>
+  session.execute(`DELETE FROM northstar.watermarks WHERE ${ofStream(key)}`)
