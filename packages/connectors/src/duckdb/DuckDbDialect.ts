@@ -46,7 +46,19 @@ const commonEra = (text: string): string =>
 const only = (pattern: string, text: string, of: ColumnType): string =>
   `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN TRY_CAST(${text} AS ${type(of)}) END`
 
-const parse = (text: string, of: ColumnType): string => {
+/** Source types all of whose texts DuckDB casts exactly or not at all, per kind of column. */
+const exact: Partial<Record<ColumnType["kind"], RegExp>> = {
+  int16: /^(smallint|integer|bigint)$/,
+  int32: /^(smallint|integer|bigint)$/,
+  int64: /^(smallint|integer|bigint)$/,
+  timestamp: /^timestamp(\(\d\))? without time zone$/,
+  timestamptz: /^timestamp(\(\d\))? with time zone$/
+}
+
+const parse = (text: string, of: ColumnType, sourceType = ""): string => {
+  if (exact[of.kind]?.test(sourceType) === true) {
+    return `TRY_CAST(${of.kind.startsWith("int") ? text : commonEra(text)} AS ${type(of)})`
+  }
   switch (of.kind) {
     case "text":
     case "json":

@@ -24,7 +24,7 @@ export const query = Effect.fn("Query.query")(function* (
 ) {
   return yield* select(sql, options.rowsMax).pipe(
     // The process that owns the file may end meanwhile.
-    Effect.retry(Retry.schedule(Retry.readTries)),
+    Effect.retry(Retry.schedule(Retry.statementTries)),
     Effect.provide(Services.warehouse(project.warehouse))
   )
 })

@@ -19,9 +19,6 @@ export const schedule = (tries: number): Schedule.Schedule<unknown, RunError> =>
     Schedule.while(({ input, attempt }) => isPassing(input) && (attempt <= busyTries || !isBusy(input)))
   )
 
-/** Tries of a single read of the warehouse, whose owning process may end meanwhile. */
-export const readTries = 5
-
 const isPassing = (error: RunError): boolean =>
   error._tag === "WatermarkConflict" || (error._tag === "ConnectorError" && error.isRetryable)
 

@@ -1,9 +1,11 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
+import type { StreamKey } from "@northstar/core/Position"
 import { ConnectorError, InvalidData } from "@northstar/core/ConnectorError"
 import { type Dialect, literal } from "./Dialect.ts"
 import { type Model, sameKey } from "./Model.ts"
 import { isAccepted, type StageFacts } from "./Outcome.ts"
 import type { Session } from "./Warehouse.ts"
+import type { Times } from "./Watermarks.ts"
 
 /** What became of a table's staged changes: they add up to `rows`. */
 export interface Accounting {
@@ -99,3 +101,25 @@ const moneyOf = Effect.fnUntraced(function* (
   }
   return JSON.stringify(totals)
 })
+
+/** Writes the ledger line of one table's part of a batch. */
+export const record = (
+  session: Session,
+  dialect: Dialect,
+  key: StreamKey,
+  batch: {
+    readonly batch: string
+    readonly after: Option.Option<string>
+    readonly through: string
+    readonly times: Times
+  },
+  model: Model,
+  { rows, published, superseded, quarantined, held, money }: Accounting
+) => {
+  const after = Option.match(batch.after, { onNone: () => "NULL", onSome: literal })
+  const committed = Option.match(batch.times.committedAtMs, { onNone: () => "NULL", onSome: dialect.instant })
+  return session.execute(
+    `INSERT INTO northstar.batches SELECT ${literal(batch.batch)}, ${literal(key.pipeline)}, ${literal(key.stream)}, ${literal(model.name)}, ${after}, ${literal(batch.through)},
+      ${rows}, ${published}, ${superseded}, ${quarantined}, ${held}, ${literal(money)}, ${committed}, ${dialect.instant(batch.times.nowMs)}, NULL`
+  )
+}

@@ -9,8 +9,11 @@ export interface Dialect {
   readonly type: (type: ColumnType) => string
   /** SQL type of an integer of 38 digits, in which versions are kept. */
   readonly versionType: string
-  /** A source's text as a value of `type`, or NULL where it is not one; never rounded. */
-  readonly parse: (text: string, type: ColumnType) => string
+  /**
+   * A source's text as a value of `type`, or NULL where it is not one; never rounded. `sourceType`, the source's own name
+   * of the column's type where it is known, spares checks of texts that such a type cannot print.
+   */
+  readonly parse: (text: string, type: ColumnType, sourceType?: string) => string
   /** A literal instant from Unix milliseconds. */
   readonly instant: (ms: number) => string
   /** Unix milliseconds of an instant. */

@@ -23,9 +23,14 @@ const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: StagedS
     const from = sourceColumn(model.table, name, segment.columns)
     return from === undefined ? `CAST(NULL AS ${dialect.type({ kind: "text" })})` : dialect.id(from)
   }
-  const parsed = model.columns.map(
-    ({ name, sql, type }) => `${dialect.parse(source(name), type)} AS ${sql}, ${source(name)} AS ${raw(dialect, name)}`
-  )
+  const sourceType = (name: string): string | undefined => {
+    const from = sourceColumn(model.table, name, segment.columns)
+    return segment.columns.find((column) => column.name === from)?.type
+  }
+  const parsed = model.columns.map(({ name, sql, type }) => {
+    const text = source(name)
+    return `${dialect.parse(text, type, sourceType(name))} AS ${sql}, ${text} AS ${raw(dialect, name)}`
+  })
   const texts = `SELECT ${literal(segment.file.path)} AS _segment, ${dialect.rowNumber} AS _row, _op,
     ${versionSql(dialect, segment.epoch, segment.revision)} AS _version, _committed_at AS _source_commit_at,
     ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, ${unchanged(dialect, model, segment)} AS _unchanged, _moved_from,

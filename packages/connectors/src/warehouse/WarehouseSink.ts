@@ -7,11 +7,12 @@ import { fit, type Sink, type Writer } from "@northstar/core/Sink"
 import type { Table } from "@northstar/core/Table"
 import { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Segment } from "../landing/Segment.ts"
-import type { Accounting } from "./Accounting.ts"
+import { record } from "./Accounting.ts"
 import * as Contract from "./Contract.ts"
 import { type Dialect, literal } from "./Dialect.ts"
 import { make as makeModel, type Model } from "./Model.ts"
 import { publishTable, type Staged } from "./Publish.ts"
+import * as Shapes from "./Shapes.ts"
 import { stageQuery, type StagedSegment } from "./Stage.ts"
 import { type Session, Warehouse } from "./Warehouse.ts"
 import * as Watermarks from "./Watermarks.ts"
@@ -81,123 +82,84 @@ interface Context<P> {
   readonly options: Options
 }
 
+/** Stages a batch's segments table by table, then publishes all of them, and moves the watermarks, in one transaction. */
 const loadBatch = Effect.fnUntraced(function* <P>(
   context: Context<P>,
   models: ReadonlyArray<Model>,
   batch: Batch<Segment, P>
 ) {
-  const { session, dialect, key, position } = context
   const segments = yield* Stream.runFold(
     batch.chunks,
     (): Array<Segment> => [],
-    (all, chunk) => [...all, ...chunk]
+    (all, chunk) => {
+      all.push(...chunk)
+      return all
+    }
   )
-  const relations = yield* acceptedRelations(session)
   const byTable = Map.groupBy(segments, ({ file }) => file.table)
+  const shapes = yield* Shapes.load(context.session)
   const isCatchUp = context.options.catchUp !== undefined
-  const checked = models.map((model) => ({ model, verdict: judge(model, byTable, relations, isCatchUp) }))
-  const parked = checked.filter(({ verdict }) => verdict._tag === "Breaks")
-  const staying = checked.filter(({ verdict }) => verdict._tag === "Fits").map(({ model }) => model)
-  if (isCatchUp && parked[0] !== undefined) {
-    return yield* stillBroken(parked[0].model, parked[0].verdict as BreaksVerdict)
-  }
+  const judged = models.map((model) => Shapes.judge(model, byTable.get(model.table.source) ?? [], shapes, isCatchUp))
+  const parked = judged.flatMap((verdict) => (verdict._tag === "Parked" ? [verdict] : []))
+  if (isCatchUp && parked[0] !== undefined) return yield* stillBroken(parked[0])
+  const staying = judged.flatMap((verdict) => (verdict._tag === "Loads" ? [verdict] : []))
   const staged = yield* Effect.forEach(
-    staying.filter((model) => byTable.has(model.table.source)),
-    (model) => stage(context, model, byTable.get(model.table.source)!)
+    staying.filter(({ model }) => byTable.has(model.table.source)),
+    ({ model }) => stage(context, model, byTable.get(model.table.source)!)
   )
   yield* step("staged")
-  const nowMs = yield* Clock.currentTimeMillis
-  const through = encode(position, batch.through)
-  const after = Option.map(batch.after, (value) => encode(position, value))
-  const names = staying.map(({ name }) => name)
-  const publication = { batch: `${key.pipeline}/${key.stream}/${through}`, recordedAtMs: nowMs }
-  const times = { committedAtMs: batch.committedAtMs, completeThroughMs: batch.completeThroughMs, nowMs }
-  const rows = yield* session.transaction(
-    Effect.gen(function* () {
-      const left = isCatchUp ? [] : leftOut(context.options.tables, models)
-      yield* Watermarks.lockAndCompare(session, key, [...names, ...parked.map(({ model }) => model.name)], after, left)
-      yield* step("locked")
-      let published = 0
-      for (const table of staged) {
-        const highVersion = yield* highVersionOf(session, table.model)
-        const result = yield* publishTable(session, dialect, { ...table, highVersion }, publication)
-        yield* remember(session, table, result.highVersion, relations.get(table.model.name))
-        yield* record(session, dialect, key, { ...publication, after, through, times }, table.model, result.accounting)
-        published += result.accounting.rows
-      }
-      for (const { model, verdict } of parked) {
-        const { reason } = verdict as BreaksVerdict
-        const contract = Contract.fingerprint(model.table)
-        yield* Watermarks.park(session, dialect, key, model.name, {
-          reason,
-          contract,
-          positionType: position.name,
-          nowMs
-        })
-      }
-      yield* Watermarks.move(session, dialect, key, names, { positionType: position.name, through, times })
-      yield* step("moved")
-      return published
-    })
-  )
+  const { session } = context
+  const rows = yield* session.transaction(publishBatch(context, models, { batch, staged, staying, parked, shapes }))
   yield* step("committed")
-  for (const { model, verdict } of parked) {
-    yield* Effect.logWarning(
-      `table ${model.name} is parked: ${(verdict as BreaksVerdict).reason}. Its changes keep landing and the other tables go on; ` +
-        "edit its contract to accept the change, then run ingest again and it catches up"
-    )
-  }
-  return { rows, active: staying }
+  yield* Shapes.report(parked, staying)
+  return { rows, active: staying.map(({ model }) => model) }
 })
 
-/** Tables that this task found parked when it opened. */
-const leftOut = (tables: ReadonlyArray<Table>, models: ReadonlyArray<Model>): ReadonlyArray<string> =>
-  tables.map(({ name }) => name).filter((name) => !models.some((model) => model.name === name))
-
-type BreaksVerdict = Extract<Contract.Fit, { readonly _tag: "Breaks" }>
-
-/** The first misfit among a table's segments, or that all fit. */
-const judge = (
-  model: Model,
-  byTable: ReadonlyMap<string, ReadonlyArray<Segment>>,
-  relations: ReadonlyMap<string, Relation>,
-  isCatchUp: boolean
-): Contract.Fit => {
-  const remembered = relations.get(model.name)
-  // An edited contract is a person's word that the new shape is right; what landed before was accepted then.
-  const known = remembered?.contract === Contract.fingerprint(model.table) && !isCatchUp ? remembered : undefined
-  const fits = (byTable.get(model.table.source) ?? []).map((segment) => {
-    const isNewer = known !== undefined && segment.sequence > BigInt(known.sequence)
-    return Contract.fit(model.table, segment.columns, isNewer ? known.columns : undefined)
-  })
-  return fits.find(({ _tag }) => _tag === "Breaks") ?? { _tag: "Fits", added: [] }
+interface Loading<P> {
+  readonly batch: Batch<Segment, P>
+  readonly staged: ReadonlyArray<Omit<Staged, "highVersion">>
+  readonly staying: ReadonlyArray<Shapes.Loads>
+  readonly parked: ReadonlyArray<Shapes.Parked>
+  readonly shapes: Shapes.Shapes
 }
 
-interface Relation {
-  readonly columns: Segment["columns"]
-  /** Number of the log's record that it is from. */
-  readonly sequence: string
-  readonly contract: string
-}
-
-const RelationText = Schema.fromJsonString(
-  Schema.Struct({
-    sequence: Schema.String,
-    columns: Schema.Array(Schema.Struct({ name: Schema.String, type: Schema.String, key: Schema.Boolean }))
-  })
-)
-
-/** The newest shape each table was loaded with. */
-const acceptedRelations = Effect.fnUntraced(function* (session: Session) {
-  const rows = yield* session.query(
-    "SELECT table_name, relation, contract FROM northstar.tables WHERE relation IS NOT NULL"
-  )
-  return new Map(
-    rows.map((row): [string, Relation] => [
-      String(row["table_name"]),
-      { ...Schema.decodeUnknownSync(RelationText)(row["relation"]), contract: String(row["contract"]) }
-    ])
-  )
+const publishBatch = Effect.fnUntraced(function* <P>(
+  { session, dialect, key, position, options }: Context<P>,
+  models: ReadonlyArray<Model>,
+  { batch, staged, staying, parked, shapes }: Loading<P>
+) {
+  const nowMs = yield* Clock.currentTimeMillis
+  const positionType = position.name
+  const through = encode(position, batch.through)
+  const after = Option.map(batch.after, (value) => encode(position, value))
+  const times = { committedAtMs: batch.committedAtMs, completeThroughMs: batch.completeThroughMs, nowMs }
+  const publication = { batch: `${key.pipeline}/${key.stream}/${through}`, recordedAtMs: nowMs }
+  const names = staying.map(({ model }) => model.name)
+  const locked = [...names, ...parked.map(({ model }) => model.name)]
+  // Tables that this task found parked when it opened: another task may have let them rejoin.
+  const leftOut =
+    options.catchUp === undefined
+      ? options.tables.map(({ name }) => name).filter((name) => !models.some((model) => model.name === name))
+      : []
+  yield* Watermarks.lockAndCompare(session, key, locked, after, leftOut)
+  yield* step("locked")
+  let published = 0
+  for (const table of staged) {
+    const highVersion = yield* highVersionOf(session, table.model)
+    const result = yield* publishTable(session, dialect, { ...table, highVersion }, publication)
+    const newest = table.segments.at(-1)!.segment
+    yield* Shapes.remember(session, table.model, { newest, highVersion: result.highVersion, shapes })
+    yield* record(session, dialect, key, { ...publication, after, through, times }, table.model, result.accounting)
+    published += result.accounting.rows
+  }
+  yield* Shapes.recordAdded(session, dialect, staying, publication)
+  for (const { model, reason } of parked) {
+    const contract = Contract.fingerprint(model.table)
+    yield* Watermarks.park(session, dialect, key, model.name, { reason, contract, positionType, nowMs })
+  }
+  yield* Watermarks.move(session, dialect, key, names, { positionType, through, times })
+  yield* step("moved")
+  return published
 })
 
 const stage = Effect.fnUntraced(function* <P>(
@@ -228,16 +190,6 @@ const lostRows = (model: Model, rows: number, written: number) =>
     reason: new InvalidData({ detail: "row count" })
   })
 
-const stillBroken = (model: Model, { reason }: BreaksVerdict) =>
-  new ConnectorError({
-    connector: "warehouse",
-    operation: "catch up",
-    detail: `${model.name} cannot rejoin: ${reason}`,
-    action:
-      "Edit the table's contract so that it covers every shape the log holds (renamedFrom, optional), then run again",
-    reason: new Misconfigured({ detail: "contract" })
-  })
-
 const highVersionOf = (session: Session, model: Model) =>
   Effect.map(
     session.query(
@@ -246,45 +198,15 @@ const highVersionOf = (session: Session, model: Model) =>
     (rows) => BigInt(String(rows[0]?.["v"] ?? "0"))
   )
 
-/** Keeps the greatest version and the newest shape that were published. */
-const remember = (
-  session: Session,
-  { model, segments }: Omit<Staged, "highVersion">,
-  highVersion: bigint,
-  before: Relation | undefined
-) => {
-  const { sequence, columns } = segments.at(-1)!.segment
-  const relation = literal(JSON.stringify({ sequence: String(sequence), columns }))
-  const shape =
-    before === undefined || sequence > BigInt(before.sequence)
-      ? `, relation = ${relation}, contract = ${literal(Contract.fingerprint(model.table))}`
-      : ""
-  return session.execute(
-    `UPDATE northstar.tables SET high_version = ${highVersion}${shape} WHERE table_name = ${literal(model.name)}`
-  )
-}
-
-/** Writes the ledger line of one table's part of a batch. */
-const record = (
-  session: Session,
-  dialect: Dialect,
-  key: StreamKey,
-  batch: {
-    readonly batch: string
-    readonly after: Option.Option<string>
-    readonly through: string
-    readonly times: Watermarks.Times
-  },
-  model: Model,
-  { rows, published, superseded, quarantined, held, money }: Accounting
-) => {
-  const after = Option.match(batch.after, { onNone: () => "NULL", onSome: literal })
-  const committed = Option.match(batch.times.committedAtMs, { onNone: () => "NULL", onSome: dialect.instant })
-  return session.execute(
-    `INSERT INTO northstar.batches SELECT ${literal(batch.batch)}, ${literal(key.pipeline)}, ${literal(key.stream)}, ${literal(model.name)}, ${after}, ${literal(batch.through)},
-      ${rows}, ${published}, ${superseded}, ${quarantined}, ${held}, ${literal(money)}, ${committed}, ${dialect.instant(batch.times.nowMs)}, NULL`
-  )
-}
+const stillBroken = ({ model, reason }: Shapes.Parked) =>
+  new ConnectorError({
+    connector: "warehouse",
+    operation: "catch up",
+    detail: `${model.name} cannot rejoin: ${reason}`,
+    action:
+      "Edit the table's contract so that it covers every shape the log holds (renamedFrom, optional), then run again",
+    reason: new Misconfigured({ detail: "contract" })
+  })
 
 const decodeOption = <P>(position: PositionType<P>, text: Option.Option<string>) =>
   Option.match(text, {
