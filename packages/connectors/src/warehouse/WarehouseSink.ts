@@ -1,10 +1,11 @@
-import { Clock, Effect, Option, Ref, Schema, type Scope, Stream } from "effect"
-import type { Batch } from "@northstar/core/Batch"
+import { Clock, Effect, Option, Ref, Schedule, Schema, type Scope, Stream } from "effect"
+import type { Batch, BatchError } from "@northstar/core/Batch"
 import { ConnectorError, InvalidData, Misconfigured } from "@northstar/core/ConnectorError"
 import { declare } from "@northstar/core/Failpoint"
 import { encode, type PositionType, type StreamKey } from "@northstar/core/Position"
 import { fit, type Sink, type Writer } from "@northstar/core/Sink"
 import type { Table } from "@northstar/core/Table"
+import type { WatermarkConflict } from "@northstar/core/WatermarkStore"
 import { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Segment } from "../landing/Segment.ts"
 import { record } from "./Accounting.ts"
@@ -109,11 +110,23 @@ const loadBatch = Effect.fnUntraced(function* <P>(
   )
   yield* step("staged")
   const { session } = context
-  const rows = yield* session.transaction(publishBatch(context, models, { batch, staged, staying, parked, shapes }))
+  const rows = yield* session
+    .transaction(publishBatch(context, models, { batch, staged, staying, parked, shapes }))
+    .pipe(Effect.retry(afterConflict))
   yield* step("committed")
   yield* Shapes.report(parked, staying)
   return { rows, active: staying.map(({ model }) => model) }
 })
+
+/**
+ * Another publisher holds the tables, for the length of its transaction: the engine says so at the first statement, so
+ * that trying again soon is cheap. What stays in the way longer is left to the pipeline's own retry.
+ */
+const afterConflict = {
+  schedule: Schedule.spaced("25 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "10 seconds" })),
+  while: (error: BatchError | WatermarkConflict) =>
+    error._tag === "ConnectorError" && error.reason._tag === "Unavailable"
+}
 
 interface Loading<P> {
   readonly batch: Batch<Segment, P>

@@ -128,9 +128,13 @@ layer(fresh([...tables, floats], root))("parking", (it) => {
     )
   }
 
-  for (const [name, shape] of [
-    ["an added column", { ...whole, columns: ["id", "amount", "memo", "extra"] }],
-    ["a widened type", { ...whole, types: { ...types, amount: "bigint" } }]
+  for (const [name, shape, findings] of [
+    [
+      "an added column is reported once and",
+      { ...whole, columns: ["id", "amount", "memo", "extra"] },
+      ["new_column:extra"]
+    ],
+    ["a widened type", { ...whole, types: { ...types, amount: "bigint" } }, []]
   ] as const) {
     it.effect(
       `${name} does not park`,
@@ -138,6 +142,12 @@ layer(fresh([...tables, floats], root))("parking", (it) => {
         const it = yield* scene(tables)
         yield* it.load([yield* it.segment(bills, [bill.put(1, row("1"))], whole)])
         yield* it.load([yield* it.segment(bills, [bill.put(2, row("2"))], shape)])
+        yield* it.load([yield* it.segment(bills, [bill.put(3, row("1"))], shape)])
+        const found = yield* it.query("SELECT name FROM northstar.findings")
+        assert.deepStrictEqual(
+          found.map((row) => row["name"]),
+          findings
+        )
         assert.deepStrictEqual(
           (yield* standing(it)).map(({ parked }) => parked),
           [null, null]
