@@ -13,7 +13,7 @@ export interface Scan {
 }
 
 /** Lines of the journal that have been read. */
-export const position = sequence("loyalty/line")
+const position = sequence("loyalty/line")
 
 /** Lines of one batch at most. */
 const batchLinesMax = 500

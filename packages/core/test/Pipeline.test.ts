@@ -1,11 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Change } from "@northstar/core/Change"
 import { atLeast, enforce, everyRow } from "@northstar/core/Expectation"
-import { ConnectorError, Unavailable } from "@northstar/core/ConnectorError"
 import * as Memory from "@northstar/core/Memory"
 import * as Pipeline from "@northstar/core/Pipeline"
 import { sequence } from "@northstar/core/Position"
-import { type Run, RunLedger } from "@northstar/core/RunLedger"
+import { LedgerError, type Run, RunLedger } from "@northstar/core/RunLedger"
 import * as Stage from "@northstar/core/Stage"
 import { FaultInjector, Histories, Law } from "@northstar/core/testing"
 import { WatermarkStore } from "@northstar/core/WatermarkStore"
@@ -33,14 +32,6 @@ const five = Array.from({ length: 5 }, (_, index): Memory.Commit<Row, bigint> =>
     }
   ]
 }))
-
-const unavailable = new ConnectorError({
-  connector: "test",
-  operation: "stage",
-  detail: "away",
-  action: "",
-  reason: new Unavailable({ cause: "away" })
-})
 
 const setup = Effect.fnUntraced(function* (
   commits: ReadonlyArray<Memory.Commit<Row, bigint>>,
@@ -135,22 +126,18 @@ describe("crashes", () => {
 
   it.effect("a retry begins anew after a commit, and ends when nothing is committed in between", () =>
     Effect.gen(function* () {
-      const failing = Effect.fnUntraced(function* (...nths: ReadonlyArray<number>) {
-        const seen = yield* Ref.make(0)
-        const stage: Stage.Stage<Row, Row, Stage.StageError> = (batches) =>
-          batches.pipe(
-            Stream.tap(() =>
-              Effect.flatMap(
-                Ref.updateAndGet(seen, (n) => n + 1),
-                (n) => (nths.includes(n) ? Effect.fail(unavailable) : Effect.void)
-              )
-            )
+      const failing = (...nths: ReadonlyArray<number>) =>
+        Effect.gen(function* () {
+          const seen = yield* Ref.make(0)
+          const pass = Effect.flatMap(
+            Ref.updateAndGet(seen, (n) => n + 1),
+            (n) => (nths.includes(n) ? Effect.fail(new LedgerError({ cause: "away" })) : Effect.void)
           )
-        const { ingest } = yield* setup(five, { stage, retry: Schedule.recurs(1) })
-        return yield* ingest
-      }, Effect.provide(services))
+          const stage: Stage.Stage<Row, Row, Stage.StageError> = (batches) => Stream.tap(batches, () => pass)
+          return yield* (yield* setup(five, { stage, retry: Schedule.recurs(1) })).ingest
+        }).pipe(Effect.provide(services))
       assert.strictEqual((yield* failing(2, 4)).batches, 5)
-      assert.strictEqual((yield* Effect.flip(failing(2, 3)))._tag, "ConnectorError")
+      assert.strictEqual((yield* Effect.flip(failing(2, 3)))._tag, "LedgerError")
     })
   )
 })

@@ -27,9 +27,11 @@ export class BlockBuilder {
   private readonly unchangedNames = new Texts()
   private readonly oldKeys = new Texts()
 
-  constructor(relation: Relation) {
+  /** `like`: a block of the same relation that this one will probably resemble; its sizes spare growing buffers. */
+  constructor(relation: Relation, like?: Sizes) {
     this.relation = relation
-    this.columns = relation.columns.map(() => new Texts())
+    this.columns = relation.columns.map((_, index) => new Texts(like?.rows, like?.bytes[index]))
+    if (like !== undefined) this.growRows(Math.max(initialRows, withRoom(like.rows)))
     this.names = relation.columns.map((column) => utf8.encode(JSON.stringify(column.name)))
   }
 
@@ -67,6 +69,11 @@ export class BlockBuilder {
     this.bytes += 4 + text.length
   }
 
+  /** What a builder of the next block of this relation is told. */
+  get sizes(): Sizes {
+    return { rows: this.rows, bytes: this.columns.map((texts) => texts.used) }
+  }
+
   /** The block of all rows so far. The builder must not be used afterwards: the block shares its buffers. */
   finish(): Block {
     const rows = this.rows
@@ -95,8 +102,16 @@ export class BlockBuilder {
   }
 }
 
+/** Rows of a block, and bytes of its values per column. */
+export interface Sizes {
+  readonly rows: number
+  readonly bytes: ReadonlyArray<number>
+}
+
 const initialRows = 64
 const initialBytes = 512
+/** An eighth more than last time: enough for blocks that fill up to the same limit. */
+const withRoom = (size: number): number => size + (size >>> 3)
 /** Below this length a loop beats the call into native code. */
 const loopBytesMax = 48
 const utf8 = new TextEncoder()
@@ -104,13 +119,22 @@ const openBracket = 0x5b
 const closeBracket = 0x5d
 const comma = 0x2c
 
+/** Memory of its own whose bytes are whatever was there: only what has been written is ever handed on. */
+const uninitialised = (bytes: number): Uint8Array => Buffer.allocUnsafeSlow(bytes)
+
 /** One column under construction, in Parquet's PLAIN BYTE_ARRAY form. */
 class Texts {
-  private present = new Uint8Array(initialRows)
-  private bytes = new Uint8Array(initialBytes)
-  private used = 0
+  /** Bytes written. */
+  used = 0
+  private present: Uint8Array
+  private bytes: Uint8Array
   /** Where the newest value's length prefix starts. */
   private last = 0
+
+  constructor(rows = 0, bytes = 0) {
+    this.present = new Uint8Array(Math.max(initialRows, withRoom(rows)))
+    this.bytes = uninitialised(Math.max(initialBytes, withRoom(bytes)))
+  }
 
   append(row: number, buffer: Uint8Array, start: number, end: number): void {
     const length = end - start
@@ -165,7 +189,7 @@ class Texts {
   }
 
   private growBytes(atLeast: number): void {
-    const grown = new Uint8Array(Math.max(atLeast, this.bytes.length * 2))
+    const grown = uninitialised(Math.max(atLeast, this.bytes.length * 2))
     grown.set(this.bytes.subarray(0, this.used))
     this.bytes = grown
   }

@@ -198,7 +198,9 @@ const varint = (value: number): ReadonlyArray<number> => {
 /** zstd at level 1: texts of the same column compress well at any level, and speed decides here. */
 const compress = (bytes: Uint8Array): Effect.Effect<Uint8Array, ConnectorError> =>
   Effect.callback((resume) => {
-    zstdCompress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }, (error, compressed) => {
+    // Room for the whole result: by default it would come in pieces of 16 kB, each with a way through this thread.
+    const chunkSize = Math.max(1024, bytes.length)
+    zstdCompress(bytes, { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: 1 } }, (error, compressed) => {
       resume(
         error === null
           ? Effect.succeed(compressed)

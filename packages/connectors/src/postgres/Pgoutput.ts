@@ -1,6 +1,6 @@
 import type { Table } from "@northstar/core/Table"
 import { type Block, opDelete, opTruncate, opUpsert, type Relation } from "../landing/Block.ts"
-import { BlockBuilder } from "../landing/BlockBuilder.ts"
+import { BlockBuilder, type Sizes } from "../landing/BlockBuilder.ts"
 import * as Shape from "./Shape.ts"
 import { Cursor, Tuple } from "./Tuple.ts"
 import { Malformed } from "./Wire.ts"
@@ -35,6 +35,8 @@ export class Decoder {
   private readonly options: Options
   private readonly relations = new Map<number, Shape.Shape>()
   private builders = new Map<string, BlockBuilder>()
+  /** Of each relation's newest block. */
+  private readonly sizes = new Map<string, Sizes>()
   private readonly cursor = new Cursor()
   private readonly before = new Tuple()
   private readonly fresh = new Tuple()
@@ -72,7 +74,10 @@ export class Decoder {
 
   /** The blocks of everything decoded since the last `take`. */
   take(): ReadonlyArray<Block> {
-    const blocks = Array.from(this.builders.values(), (builder) => builder.finish())
+    const blocks = Array.from(this.builders.values(), (builder) => {
+      this.sizes.set(builder.relation.fingerprint, builder.sizes)
+      return builder.finish()
+    })
     this.builders = new Map()
     for (const shape of this.relations.values()) shape.builder = undefined
     this.rows = 0
@@ -162,7 +167,7 @@ export class Decoder {
 
   private builder(relation: Relation): BlockBuilder {
     const known = this.builders.get(relation.fingerprint)
-    const builder = known ?? new BlockBuilder(relation)
+    const builder = known ?? new BlockBuilder(relation, this.sizes.get(relation.fingerprint))
     if (known === undefined) this.builders.set(relation.fingerprint, builder)
     return builder
   }
