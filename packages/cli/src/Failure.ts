@@ -44,7 +44,7 @@ export const fromError = (error: unknown): Failure => {
 }
 
 /** A wrong command line. */
-export const usage = (message: string): Failure =>
+const usage = (message: string): Failure =>
   make(
     "usage",
     message.replace(/\n?See more help with --help\n?/, "").trim(),

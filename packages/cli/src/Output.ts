@@ -88,12 +88,14 @@ const LogPlan = Schema.Struct({
   tables: Schema.Array(Schema.Struct({ table: Schema.String, rows: Schema.Int, bytes: Schema.Int }))
 })
 
-/** `backfill` from the log; `done` is `null` for a plan. */
+/** `backfill`: from the log, `plan` and, unless it is only planned, `done`; of tables of the source, `snapshot`. */
 export const Backfill = Schema.Struct({
-  plan: LogPlan,
+  plan: Schema.NullOr(LogPlan),
   done: Schema.NullOr(
     Schema.Struct({ id: Schema.String, after: Schema.String, through: Schema.String, summary: RunSummary })
-  )
+  ),
+  /** `id` is `null` for a plan; `done` is false while nobody ingests. */
+  snapshot: Schema.NullOr(Schema.Struct({ tables: Texts, id: OptionalText, done: Schema.Boolean }))
 })
 
 /** `reconcile` */
@@ -108,7 +110,8 @@ export const Reconcile = Schema.Struct({
       differences: Schema.Array(
         Schema.Struct({
           key: Texts,
-          kind: Schema.Literals(["missing", "extra", "different", "quarantined"])
+          kind: Schema.Literals(["missing", "extra", "different", "quarantined"]),
+          settled: Schema.Boolean
         })
       ),
       unresolved: Schema.Int,

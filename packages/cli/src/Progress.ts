@@ -35,6 +35,8 @@ export const make = (stream: NodeJS.WriteStream, silent: boolean): Progress => {
         yield* Ref.set(state, { shownAtMs: now, shown: text, held: "" })
       }),
     note: (text) => {
+      // What was held back is older than this line.
+      Effect.runSync(Ref.update(state, (before) => ({ ...before, held: "" })))
       stream.write(isTerminal && !silent ? `${clearLine}${text}\n` : `${text}\n`)
     },
     end: Effect.gen(function* () {

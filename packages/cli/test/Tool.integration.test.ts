@@ -1,23 +1,18 @@
 import { once } from "node:events"
 import { expect, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { Client } from "pg"
 import * as Postgres from "@northstar/connectors/local/Postgres"
+import * as Connection from "@northstar/connectors/postgres/Connection"
 import * as Output from "../src/Output.ts"
 import { folder, northstar, start } from "./Project.ts"
 
 const schema = `
-  CREATE TABLE orders (id bigint PRIMARY KEY, "Customer" text, amount numeric(12,2));
-  CREATE TABLE no_key (a int);
-  INSERT INTO orders SELECT i, 'c' || i, i * 1.5 FROM generate_series(1, 500) i`
+  CREATE TABLE public.orders (id bigint PRIMARY KEY, "Customer" text, amount numeric(12,2));
+  CREATE TABLE public.no_key (a int);
+  INSERT INTO public.orders SELECT i, 'c' || i, i * 1.5 FROM generate_series(1, 500) i`
 
 const sql = (url: string, text: string) =>
-  Effect.promise(async () => {
-    const client = new Client({ connectionString: url })
-    await client.connect()
-    await client.query(text)
-    await client.end()
-  })
+  Effect.scoped(Effect.flatMap(Connection.open({ url }), ({ query }) => query(text)))
 
 /** A project made by `init`, and the tool to run in it. */
 const initialised = Effect.gen(function* () {
@@ -103,7 +98,7 @@ it.live(
       const said: Array<string> = []
       ingest.stderr.on("data", (chunk: Buffer) => said.push(chunk.toString()))
       const ended = once(ingest, "exit")
-      yield* sql(server.url, "INSERT INTO orders SELECT i, 'd', 1 FROM generate_series(501, 600) i")
+      yield* sql(server.url, "INSERT INTO public.orders SELECT i, 'd', 1 FROM generate_series(501, 600) i")
       const count = () => json(Output.Query, "query", "select count(*)::int as n from curated.orders").rows[0]?.["n"]
       yield* Effect.repeat(Effect.sync(count), { until: (n) => n === 600, times: 20 })
       expect([count(), said]).toEqual([600, said])

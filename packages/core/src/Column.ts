@@ -31,7 +31,7 @@ export interface Column<out T = unknown> {
   readonly nullable: boolean
   /** Segments written before the column existed may lack it; it is NULL there. */
   readonly optional: boolean
-  /** `pci` never leaves capture except as a token; `pii` is masked for roles without the right to see it. */
+  /** `pci` may become durable only as a token; `pii` is masked for roles without the right to see it. */
   readonly tag: "pci" | "pii" | undefined
   /** Names the column had at the source before. */
   readonly aliases: ReadonlyArray<string>
@@ -95,7 +95,7 @@ export const optional = <T>(of: Column<T>): Column<T | null> => ({ ...nullable(o
 /** Personal data: masked for roles without the right to see it. */
 export const pii = <T>(of: Column<T>): Column<T> => ({ ...of, tag: "pii" })
 
-/** Card data: replaced by a token before the first durable byte. */
+/** Card data: may become durable only as a token. A capture that cannot make tokens refuses the table. */
 export const pci = <T>(of: Column<T>): Column<T> => ({ ...of, tag: "pci" })
 
 /** The column was called so at the source before. */

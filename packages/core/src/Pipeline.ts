@@ -1,11 +1,15 @@
 import { Clock, Effect, Exit, Option, Random, Ref, Schedule, Stream } from "effect"
 import type { Batch, BatchError } from "./Batch.ts"
-import { encode, type PositionType, type StreamKey } from "./Position.ts"
+import { ConnectorError, HistoryLost } from "./ConnectorError.ts"
+import { encode, orderOption, type PositionType, type StreamKey } from "./Position.ts"
 import { Run, type RunFact, RunId, RunLedger, type RunSummary, summarise } from "./RunLedger.ts"
 import type { Receipt, Sink } from "./Sink.ts"
 import type { Source } from "./Source.ts"
 import type { Stage, StageError } from "./Stage.ts"
 import type { WatermarkConflict } from "./WatermarkStore.ts"
+
+/** How long a run waits for its last fact to be written. */
+const endMax = "5 seconds"
 
 /** What a run of a pipeline can fail with. */
 export type RunError = BatchError | WatermarkConflict
@@ -74,7 +78,8 @@ export const run = Effect.fn("Pipeline.run")(function* <A, P, B, R>(
       )
     ),
     Effect.provideService(Run, { id, record }),
-    Effect.onExit((exit) => Effect.ignore(record(ended(exit))))
+    // How a run ended is worth a moment, not a ledger's whole outage.
+    Effect.onExit((exit) => record(ended(exit)).pipe(Effect.interruptible, Effect.timeoutOption(endMax), Effect.ignore))
   ) as Effect.Effect<void, RunError, Exclude<R, Run>>
   return yield* Ref.get(summary)
 })
@@ -108,6 +113,7 @@ const drain = Effect.fnUntraced(function* <A, P, B, R>(
     (Option.isSome(head) &&
       Option.isSome(writer.watermark) &&
       source.position.order(head.value, writer.watermark.value) <= 0)
+  if (options.untilCaughtUp === true) yield* refuseShorter(source, writer.watermark, head)
   if (nothing) return
   const from =
     Option.isNone(writer.watermark) && options.from !== undefined ? Option.some(options.from) : Option.none<P>()
@@ -129,6 +135,24 @@ const drain = Effect.fnUntraced(function* <A, P, B, R>(
     )
   )
 })
+
+/** A source that ends before the watermark is not the one that the watermark came from. */
+const refuseShorter = <A, P, R>(
+  { name, position }: Source<A, P, R>,
+  watermark: Option.Option<P>,
+  head: Option.Option<P>
+): Effect.Effect<void, ConnectorError> => {
+  if (Option.isNone(watermark) || orderOption(position)(head, watermark) >= 0) return Effect.void
+  return Effect.fail(
+    new ConnectorError({
+      connector: name,
+      operation: "resume",
+      detail: "the source ends before the position up to which it was read: it was restored, cut short or replaced",
+      action: "Find out what happened to it; where the new state is right, accept it as a new epoch",
+      reason: new HistoryLost({ after: name })
+    })
+  )
+}
 
 /** Whether a batch starts where a stream without a watermark was told to start: that is the stream's own beginning. */
 const isFirst = <P>(type: PositionType<P>, from: Option.Option<P>, batch: Batch<unknown, P>): boolean =>

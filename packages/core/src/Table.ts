@@ -21,6 +21,8 @@ export interface Table<out C extends Columns = Columns> {
   /** Amounts in minor units with the column of their currency: accounted for per batch and currency. */
   readonly money: ReadonlyArray<{ readonly amount: string; readonly currency: string }>
   readonly checks: ReadonlyArray<Check>
+  /** Raised when the contract changes what its rows say: what is loaded again under it then replaces what was loaded before. */
+  readonly revision: number
   /** `"land"` lets columns added at the source flow into raw and reports them; `"ignore"` only reports them. */
   readonly newColumns: "land" | "ignore"
 }
@@ -40,6 +42,7 @@ export const make = <const C extends Columns>(
     readonly event?: { readonly column: keyof C & string; readonly zone?: string }
     readonly money?: ReadonlyArray<{ readonly amount: keyof C & string; readonly currency: keyof C & string }>
     readonly checks?: ReadonlyArray<Check<keyof C & string>>
+    readonly revision?: number
     readonly newColumns?: "land" | "ignore"
   }
 ): Table<C> => ({
@@ -51,6 +54,7 @@ export const make = <const C extends Columns>(
   event: options.event === undefined ? undefined : { column: options.event.column, zone: options.event.zone ?? "UTC" },
   money: options.money ?? [],
   checks: options.checks ?? [],
+  revision: options.revision ?? 0,
   newColumns:
     options.newColumns ?? (Object.values(options.columns).some((column) => column.tag === "pci") ? "ignore" : "land")
 })

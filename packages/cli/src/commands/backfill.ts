@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import * as Backfill from "@northstar/connectors/project/Backfill"
 import * as Load from "@northstar/connectors/project/Load"
 import type { Project } from "@northstar/connectors/project/Project"
+import * as Resnapshot from "@northstar/connectors/project/Resnapshot"
 import { NorthstarCommand } from "../NorthstarCommand.ts"
 import * as Output from "../Output.ts"
 import { count, plural, render as table } from "../TextTable.ts"
@@ -17,13 +18,16 @@ const instant = Flags.custom<number>({
 })
 
 export default class BackfillCommand extends NorthstarCommand {
-  static override summary = "Read a closed range of the landing log again; without --apply, say what that would read."
+  static override summary =
+    "Read a closed range of the landing log, or whole tables of the source, again; without --apply, say what that would read."
   static override description =
-    "Runs on its own key beside ingest: what is known already is superseded, what was missing or taken back is published. " +
-    "Never reads the source."
+    "A range runs on its own key beside ingest and never reads the source: what is known already is superseded, what was " +
+    "missing or taken back is published. With --snapshot the running ingest reads the tables again, in throttled chunks " +
+    "along with the stream."
   static override examples = [
     "<%= config.bin %> <%= command.id %> --since 2026-11-01T00:00:00Z",
-    "<%= config.bin %> <%= command.id %> --after 41 --through 42 --apply"
+    "<%= config.bin %> <%= command.id %> --after 41 --through 42 --apply",
+    "<%= config.bin %> <%= command.id %> --snapshot orders --snapshot order_lines --apply"
   ]
   static override flags = {
     after: Flags.string({
@@ -35,11 +39,24 @@ export default class BackfillCommand extends NorthstarCommand {
     since: instant({ summary: "Records written from here on." }),
     until: instant({ summary: "Records written before." }),
     id: Flags.string({ summary: "Name of the backfill: a killed one goes on under its name.", helpValue: "<name>" }),
+    snapshot: Flags.string({
+      summary: "Read this table again from the source; may be repeated.",
+      multiple: true,
+      helpValue: "<table>",
+      exclusive: ["after", "through", "since", "until", "id"]
+    }),
     apply: Flags.boolean({ summary: "Do it.", default: false })
   }
 
   async run() {
     const { flags } = await this.parse(BackfillCommand)
+    const { snapshot } = flags
+    if (snapshot !== undefined) {
+      const program = Effect.flatMap(Load.projectWithSource(flags.config), (project) =>
+        this.resnapshot(project, snapshot, flags.apply)
+      )
+      return this.present(Output.Backfill, program, render)
+    }
     const range = {
       ...(flags.after === undefined ? {} : { after: flags.after }),
       ...(flags.through === undefined ? {} : { through: flags.through }),
@@ -56,7 +73,7 @@ export default class BackfillCommand extends NorthstarCommand {
   private backfill(project: Project, range: Backfill.LogRange, id: { readonly id?: string }, isApplied: boolean) {
     return Effect.gen({ self: this }, function* () {
       const plan = yield* Backfill.plan(project, range)
-      if (!isApplied) return { plan, done: null }
+      if (!isApplied) return { plan, done: null, snapshot: null }
       const done = yield* Backfill.fromLog(project, {
         ...id,
         after: plan.after,
@@ -64,12 +81,36 @@ export default class BackfillCommand extends NorthstarCommand {
         onProgress: ({ rows, through }) =>
           this.progress.update(`read through ${through} of ${plan.through}, published ${plural(rows, "change")}`)
       })
-      return { plan, done }
+      return { plan, done, snapshot: null }
+    })
+  }
+
+  private resnapshot(project: Project, tables: ReadonlyArray<string>, isApplied: boolean) {
+    return Effect.gen({ self: this }, function* () {
+      yield* Resnapshot.sources(project, tables)
+      if (!isApplied) return { plan: null, done: null, snapshot: { tables, id: null, done: false } }
+      const snapshot = yield* Resnapshot.resnapshot(project, {
+        tables,
+        onProgress: ({ chunks }) => this.progress.update(`waiting for the snapshot: ${plural(chunks, "chunk")} loaded`)
+      })
+      return { plan: null, done: null, snapshot: { tables, ...snapshot } }
     })
   }
 }
 
-const render = ({ done, plan }: typeof Output.Backfill.Type): string => {
+const renderSnapshot = ({ done, id, tables }: NonNullable<(typeof Output.Backfill.Type)["snapshot"]>): string => {
+  const names = tables.join(", ")
+  if (id === null) {
+    return `The ingest that runs would read ${names} again, whole, from the source (nothing has been changed).\n\nNext: the same command with --apply`
+  }
+  return done
+    ? `Snapshot ${id} of ${names} is read and loaded.`
+    : `Snapshot ${id} of ${names} is asked for, and nobody ingests now.\n\nNext: northstar ingest takes it`
+}
+
+const render = ({ done, plan, snapshot }: typeof Output.Backfill.Type): string => {
+  if (snapshot !== null) return renderSnapshot(snapshot)
+  if (plan === null) return ""
   const tables = table(
     ["table", "changes", "bytes"],
     plan.tables.map(({ bytes, rows, table }) => [table, rows, bytes])

@@ -1,4 +1,4 @@
-import { type Duration, Effect, Option, Queue, type Redacted, type Scope } from "effect"
+import { Duration, Effect, Option, Queue, type Redacted, type Scope } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { Range } from "@northstar/core/Position"
 import type { Table } from "@northstar/core/Table"
@@ -53,7 +53,7 @@ export interface Session {
   readonly system: Slot.System
 }
 
-const limitsDefault: BatchLimits = { rowsMax: 50_000, bytesMax: 16 * 1024 * 1024, lingerMs: 200, idleMs: 10_000 }
+const limitsDefault = { rowsMax: 50_000, bytesMax: 16 * 1024 * 1024, lingerMs: 200 }
 const heartbeatDefault: Duration.Input = "10 seconds"
 const paceDefault: Snapshot.Pace = { chunkRows: 10_000, rowsPerSecondMax: 100_000 }
 const guardDefault: Heartbeat.WalGuard = { warnBytes: 8 * 1024 ** 3, stopBytes: 64 * 1024 ** 3, policy: "warn" }
@@ -162,7 +162,12 @@ const stream = (
   return Replication.start(walsender, {
     slot: options.slot,
     publication: options.publication,
-    limits: { ...limitsDefault, ...options.limits },
+    // A batch without rows for each heartbeat: readers then know how far a source is complete that says nothing.
+    limits: {
+      ...limitsDefault,
+      idleMs: Duration.toMillis(options.heartbeatEvery ?? heartbeatDefault),
+      ...options.limits
+    },
     lookUp: (oid, typmod) => lookUp(control, types, oid, typmod),
     feed: {
       ...feed,

@@ -1,5 +1,5 @@
 import { Clock, Effect, Option, Random, Stream } from "effect"
-import { ConnectorError, InvalidData } from "@northstar/core/ConnectorError"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import * as LandingLog from "../landing/LandingLog.ts"
 import type { CommitRecord } from "../landing/Segment.ts"
@@ -123,5 +123,5 @@ const refuse = (detail: string, action: string) =>
     operation: "backfill",
     detail,
     action,
-    reason: new InvalidData({ detail: "range" })
+    reason: new Misconfigured({ detail: "range" })
   })

@@ -1,4 +1,4 @@
-import { Clock, Effect, Fiber, Option, Ref } from "effect"
+import { Clock, Effect, Fiber, Option, Ref, Schedule } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import { RunLedger, type RunSummary } from "@northstar/core/RunLedger"
@@ -47,24 +47,33 @@ const program = Effect.fn("Ingest.ingest")(function* (project: Project, options:
   const onCapture = yield* reporter("capture", options)
   const onLoad = yield* reporter("load", options)
   const lane = yield* capture(project)
-  // The log is the record of captures: capturing goes on while the warehouse is away.
   const capturing = Pipeline.run(lane, {
     program: "capture",
     untilCaughtUp: options.untilCaughtUp,
-    onCommit: onCapture
-  }).pipe(Effect.provide(RunLedger.layerMemory))
+    onCommit: onCapture.count
+  }).pipe(Effect.provideServiceEffect(RunLedger, unhurriedLedger))
   const loading = (untilCaughtUp: boolean) =>
-    Pipeline.run(load(project, loadKey(project)), { program: "ingest", untilCaughtUp, onCommit: onLoad })
-  const loadFiber = yield* Effect.forkScoped(loading(false))
-  yield* Effect.forkScoped(Housekeeping.run(project))
-  const captured = yield* Effect.raceFirst(
-    capturing,
-    Effect.flatMap(Fiber.join(loadFiber), () => Effect.never)
+    Pipeline.run(load(project, loadKey(project)), { program: "ingest", untilCaughtUp, onCommit: onLoad.count })
+  // A load that fails does not end capture: the source must not keep its WAL for the warehouse's sake.
+  const loadFiber = yield* loading(false).pipe(
+    Effect.tapError((error) => Effect.logError(`loading stopped, and tries again in a minute: ${error.message}`)),
+    Effect.retry(Schedule.spaced("1 minute")),
+    Effect.forkScoped
   )
+  yield* Effect.forkScoped(Housekeeping.run(project))
+  const captured = yield* capturing
   yield* Fiber.interrupt(loadFiber)
-  const loaded = yield* loading(true)
+  const loaded = { ...(yield* loading(true)), ...(yield* onLoad.total) }
   return { captured, loaded, parked: yield* parkedTables(project) } satisfies IngestSummary
 })
+
+/** Facts of a capture are written to the warehouse's ledger if it answers soon: capture waits for nobody but the log. */
+const unhurriedLedger = Effect.map(RunLedger, (ledger) =>
+  RunLedger.of({
+    ...ledger,
+    append: (entry) => ledger.append(entry).pipe(Effect.timeoutOption("2 seconds"), Effect.ignore)
+  })
+)
 
 /** Loads the tables that were left behind and whose contracts have changed since, until they stand where the others do. */
 const catchUpParked = Effect.fnUntraced(function* (project: Project) {
@@ -118,14 +127,17 @@ const withSession = <A, R>(
 /** Counts a lane's commits and passes them on with the age of the newest change. */
 const reporter = Effect.fnUntraced(function* (stage: Progress["stage"], { onProgress }: IngestOptions) {
   const total = yield* Ref.make({ rows: 0, batches: 0 })
-  return Effect.fnUntraced(function* (receipt: Receipt<unknown>, committedAtMs: Option.Option<number>) {
-    const sofar = yield* Ref.updateAndGet(total, ({ rows, batches }) => ({
-      rows: rows + receipt.rows,
-      batches: batches + 1
-    }))
-    if (onProgress === undefined) return
-    const now = yield* Clock.currentTimeMillis
-    const lagMs = Option.match(committedAtMs, { onNone: () => null, onSome: (at) => Math.max(0, now - at) })
-    yield* onProgress({ stage, ...sofar, lagMs })
-  })
+  return {
+    total: Ref.get(total),
+    count: Effect.fnUntraced(function* (receipt: Receipt<unknown>, committedAtMs: Option.Option<number>) {
+      const sofar = yield* Ref.updateAndGet(total, ({ rows, batches }) => ({
+        rows: rows + receipt.rows,
+        batches: batches + 1
+      }))
+      if (onProgress === undefined) return
+      const now = yield* Clock.currentTimeMillis
+      const lagMs = Option.match(committedAtMs, { onNone: () => null, onSome: (at) => Math.max(0, now - at) })
+      yield* onProgress({ stage, ...sofar, lagMs })
+    })
+  }
 })

@@ -74,6 +74,7 @@ const Shape = Schema.Struct({
       bucket: Text,
       region: Text,
       endpoint: Schema.optionalKey(Text),
+      forcePathStyle: Schema.optionalKey(Schema.Boolean),
       spool: Text
     })
   ]),

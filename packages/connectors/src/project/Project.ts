@@ -45,6 +45,8 @@ export type LandingConfig =
       readonly region: string
       /** Of another server than AWS. */
       readonly endpoint?: string
+      /** `true` for servers without a host name per bucket. */
+      readonly forcePathStyle?: boolean
       /** Local folder for the copies that DuckDB reads. */
       readonly spool: string
     }
@@ -106,12 +108,14 @@ export const s3 = (options: {
   readonly bucket: string
   readonly region: string
   readonly endpoint?: string
+  readonly forcePathStyle?: boolean
   readonly spool?: string
 }): LandingConfig => ({
   kind: "s3",
   bucket: options.bucket,
   region: options.region,
   ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+  ...(options.forcePathStyle === undefined ? {} : { forcePathStyle: options.forcePathStyle }),
   spool: options.spool ?? ".northstar/spool"
 })
 

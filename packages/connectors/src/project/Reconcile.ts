@@ -89,7 +89,8 @@ const program = Effect.fn("Reconcile.reconcile")(function* (project: Project, op
 
 const reconcileTable = Effect.fnUntraced(function* (context: Comparison) {
   const { tally, suspects } = yield* compare(context)
-  const differences = yield* settle(context, suspects)
+  const found = yield* settle(context, suspects)
+  const differences = found.map((difference) => ({ ...difference, key: masked(context.model.table, difference.key) }))
   return {
     table: context.model.name,
     ...tally,
@@ -98,6 +99,10 @@ const reconcileTable = Effect.fnUntraced(function* (context: Comparison) {
     since: context.recent?.bound ?? null
   } satisfies TableReport
 })
+
+/** A key as it may be shown: parts that are personal or card data are not. */
+const masked = (table: Table, key: ReadonlyArray<string>): ReadonlyArray<string> =>
+  key.map((part, index) => (table.columns[table.key[index] ?? ""]?.tag === undefined ? part : "***"))
 
 const noSuchTable = (project: Project, names: ReadonlyArray<string>) =>
   new ConnectorError({

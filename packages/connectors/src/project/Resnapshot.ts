@@ -39,8 +39,7 @@ export const resnapshot = (project: Project, options: ResnapshotOptions) =>
 const program = Effect.fn("Resnapshot.resnapshot")(function* (project: Project, options: ResnapshotOptions) {
   const { url, slot } = project.source
   if (url === undefined) return yield* noUrl(project)
-  const tables = project.tables.filter(({ name }) => options.tables.includes(name)).map(({ source }) => source)
-  if (tables.length < options.tables.length || tables.length === 0) return yield* unknownTables(project)
+  const tables = yield* sources(project, options.tables)
   const suffix = (yield* Random.nextIntBetween(0, 0x1000000)).toString(16).padStart(6, "0")
   const id = `requested-${(yield* Clock.currentTimeMillis).toString(36)}-${suffix}`
   const connection = yield* Connection.open({ url })
@@ -64,6 +63,14 @@ const program = Effect.fn("Resnapshot.resnapshot")(function* (project: Project, 
     last = next
   }
 })
+
+/** Names at the source of tables of the project. */
+export const sources = (project: Project, names: ReadonlyArray<string>) => {
+  const tables = project.tables.filter(({ name }) => names.includes(name)).map(({ source }) => source)
+  return tables.length < names.length || tables.length === 0
+    ? Effect.fail(unknownTables(project))
+    : Effect.succeed(tables)
+}
 
 /** The sequence that is loaded, and the snapshots' progress as of it. */
 const loaded = Effect.fnUntraced(function* (project: Project) {

@@ -31,6 +31,7 @@ export const backfillKey = (project: Project, id: string): StreamKey => ({
 export const capture = Effect.fn("Streams.capture")(function* (project: Project) {
   const { source } = project
   if (source.url === undefined) return yield* noUrl(project)
+  yield* refuseCardData(project)
   return Pipeline.make({
     key: { pipeline: project.name, stream: "capture" },
     source: PostgresSource.make({
@@ -63,6 +64,24 @@ export const load = (project: Project, key: StreamKey, catchUp?: string) =>
     sink: WarehouseSink.make({ tables: project.tables, ...(catchUp === undefined ? {} : { catchUp }) }),
     retry: schedule(tries)
   })
+
+/** Card data may not land as it is, and nothing here makes tokens of it yet. */
+const refuseCardData = (project: Project) => {
+  const tagged = project.tables.flatMap(({ name, columns }) =>
+    Object.entries(columns).flatMap(([column, { tag }]) => (tag === "pci" ? [`${name}.${column}`] : []))
+  )
+  return tagged.length === 0
+    ? Effect.void
+    : Effect.fail(
+        new ConnectorError({
+          connector: "postgres",
+          operation: "capture",
+          detail: `${tagged.join(", ")} hold card data, which this version cannot replace by tokens`,
+          action: 'Take the columns out of the contract: with newColumns "ignore" they are never captured',
+          reason: new Misconfigured({ detail: "card data" })
+        })
+      )
+}
 
 /** The source's URL is not set. */
 export const noUrl = (project: Project) =>

@@ -25,9 +25,10 @@ export const plan = Effect.fn("Migrate.plan")(function* (
   )
   const existing = Map.groupBy(found, (row) => String(row["t"]))
   return models.flatMap((model) => [
-    ...tableMigrations(model.table.name, model.curated, curatedColumns(dialect, model), existing.get(model.name)),
+    ...tableMigrations(model, model.name, model.curated, curatedColumns(dialect, model), existing.get(model.name)),
     ...tableMigrations(
-      `${model.table.name}__history`,
+      model,
+      `${model.name}__history`,
       model.history,
       historyColumns(dialect, model),
       existing.get(`${model.name}__history`)
@@ -36,6 +37,7 @@ export const plan = Effect.fn("Migrate.plan")(function* (
 })
 
 const tableMigrations = (
+  model: Model,
   name: string,
   sqlName: string,
   columns: ReadonlyArray<readonly [sql: string, type: string]>,
@@ -50,6 +52,11 @@ const tableMigrations = (
     const column = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql
     const stands = types.get(column)
     if (stands === undefined) {
+      const before = model.table.columns[column]?.aliases.find((alias) => types.has(alias))
+      if (before !== undefined && model.table.columns[before] === undefined) {
+        const rename = `ALTER TABLE ${sqlName} RENAME COLUMN "${before}" TO ${sql}`
+        return [{ description: `rename column ${before} of ${name} to ${column}`, sql: rename, destructive: false }]
+      }
       const add = `ALTER TABLE ${sqlName} ADD COLUMN ${sql} ${type}`
       return [{ description: `add column ${column} to ${name}`, sql: add, destructive: false }]
     }

@@ -1,5 +1,5 @@
 import { Clock, Effect } from "effect"
-import { ConnectorError, InvalidData } from "@northstar/core/ConnectorError"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { declare } from "@northstar/core/Failpoint"
 import type { Table } from "@northstar/core/Table"
 import { type Dialect, literal } from "./Dialect.ts"
@@ -151,5 +151,5 @@ const refuse = (batch: string, detail: string, action: string) =>
     operation: "rollback",
     detail: `${batch}: ${detail}`,
     action,
-    reason: new InvalidData({ detail: "batch" })
+    reason: new Misconfigured({ detail: "batch" })
   })

@@ -32,7 +32,7 @@ const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: StagedS
     return `${dialect.parse(text, type, sourceType(name))} AS ${sql}, ${text} AS ${raw(dialect, name)}`
   })
   const texts = `SELECT ${literal(segment.file.path)} AS _segment, ${dialect.rowNumber} AS _row, _op,
-    ${versionSql(dialect, segment.epoch, segment.revision)} AS _version, _committed_at AS _source_commit_at,
+    ${versionSql(dialect, segment.epoch, segment.revision + model.table.revision)} AS _version, _committed_at AS _source_commit_at,
     ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, ${unchanged(dialect, model, segment)} AS _unchanged, _moved_from,
     ${parsed.join(",\n    ")}
   FROM ${dialect.segment(file)}`
