@@ -16,7 +16,8 @@ import { Malformed } from "./Wire.ts"
 export const fromDriver = (operation: string, thrown: unknown): ConnectorError => {
   if (thrown instanceof ConnectorError) return thrown
   const code = codeOf(thrown)
-  const isServers = /^[0-9A-Z]{5}$/.test(code)
+  // Five characters as well: the system's EPIPE. No class of SQLSTATEs begins with E.
+  const isServers = /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(code)
   const quotesValues = isServers && (code.startsWith("22") || code.startsWith("23"))
   const text = quotesValues ? `the server refused a value (SQLSTATE ${code})` : messageOf(thrown)
   const cause = new Error(isServers ? `${code}: ${text}` : text)

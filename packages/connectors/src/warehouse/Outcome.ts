@@ -174,7 +174,13 @@ const duplicateNames = Effect.fnUntraced(function* (session: Session, dialect: D
   const staged = `SELECT ${names.join(", ")} FROM ${model.stage} AS s WHERE _op = 1 AND ${usable} AND ${isNamed}`
   const published = `SELECT ${key}, ${name} FROM ${model.curated} WHERE (${names.join(", ")}) IN (${staged})`
   const shared = `SELECT name FROM (${claimed} UNION ${published}) AS claims GROUP BY name HAVING count(*) > 1`
-  const some = yield* session.query(`SELECT count(*) AS n FROM (${shared}) AS shared`)
+  // The usual answer is none: found by the columns themselves, before any texts of keys and names are made.
+  const columns = [...model.key.map(({ sql }, at) => `${sql} AS k${at}`), ...names.map((sql, at) => `${sql} AS n${at}`)]
+  const inStage = `SELECT ${columns.join(", ")} FROM ${model.stage} AS s WHERE _op = 1 AND ${usable} AND ${isNamed}`
+  const inCurated = `SELECT ${columns.join(", ")} FROM ${model.curated} WHERE (${names.join(", ")}) IN (${staged})`
+  const some = yield* session.query(
+    `SELECT count(*) AS n FROM (SELECT 1 FROM (${inStage} UNION ${inCurated}) AS claims GROUP BY ${names.map((_, at) => `n${at}`).join(", ")} HAVING count(*) > 1) AS shared`
+  )
   if (Number(some[0]?.["n"] ?? 0) === 0) return 0
   const keys = `SELECT k FROM (${claimed} UNION ${published}) AS c WHERE name IN (${shared})`
   const rows = yield* session

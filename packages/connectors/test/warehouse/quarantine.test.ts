@@ -186,8 +186,13 @@ layer(fresh(tables, root))("quarantine", (it) => {
       assert.strictEqual(kept?.["segment"], landed.file.path)
       assert.strictEqual(kept?.["unchanged"], '["memo"]')
       assert.strictEqual(kept?.["batch"], "laws/main/00000000000000000001")
-      const findings = yield* query("SELECT name, severity, CAST(failed AS INTEGER) AS failed FROM northstar.findings")
-      assert.deepStrictEqual(findings, [{ name: "one_of:memo", severity: "warn", failed: 1 }])
+      const findings = yield* query(
+        "SELECT name, severity, CAST(failed AS INTEGER) AS failed FROM northstar.findings ORDER BY name"
+      )
+      assert.deepStrictEqual(findings, [
+        { name: "new_column:extra", severity: "warn", failed: 0 },
+        { name: "one_of:memo", severity: "warn", failed: 1 }
+      ])
     })
   )
 
