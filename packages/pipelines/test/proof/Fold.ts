@@ -47,7 +47,10 @@ export const fold = (
     }
     const unchanged = unchangedText === null ? [] : (JSON.parse(unchangedText ?? "[]") as ReadonlyArray<string>)
     const from = movedFrom === null ? before : gone.get(JSON.stringify(JSON.parse(movedFrom ?? "[]")))
-    rows.set(key, values.map((value, index) => (unchanged.includes(names[index] ?? "") ? from?.[index] : value)))
+    rows.set(
+      key,
+      values.map((value, index) => (unchanged.includes(names[index] ?? "") ? from?.[index] : value))
+    )
   }
   if (above.length > 0) rows.clear()
   const whole = [...rows].filter(([, row]) => !row.includes(undefined))

@@ -159,12 +159,13 @@ const openSource = (url: string): Effect.Effect<Reader, never, Scope.Scope> =>
     }),
     (client) => Effect.promise(() => client.end())
   ).pipe(
-    Effect.map((client) => (sql: string) =>
-      Effect.promise(async () => {
-        const asText = { getTypeParser: () => (text: string) => text }
-        // Sound: every value is the driver's text or NULL.
-        return (await client.query({ text: sql, rowMode: "array", types: asText })).rows as Rows
-      })
+    Effect.map(
+      (client) => (sql: string) =>
+        Effect.promise(async () => {
+          const asText = { getTypeParser: () => (text: string) => text }
+          // Sound: every value is the driver's text or NULL.
+          return (await client.query({ text: sql, rowMode: "array", types: asText })).rows as Rows
+        })
     )
   )
 
@@ -183,9 +184,11 @@ const openWarehouse = (file: string): Effect.Effect<Reader, never, Scope.Scope> 
         instance.closeSync()
       })
   ).pipe(
-    Effect.map(({ connection }) => (sql: string) =>
-      // Sound: the statements select texts only.
-      Effect.promise(async () => (await connection.runAndReadAll(sql)).getRows() as Rows)
+    Effect.map(
+      ({ connection }) =>
+        (sql: string) =>
+          // Sound: the statements select texts only.
+          Effect.promise(async () => (await connection.runAndReadAll(sql)).getRows() as Rows)
     )
   )
 

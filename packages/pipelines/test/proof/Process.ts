@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import type { Stand } from "./Stand.ts"
 import type { Task } from "./Task.ts"
 
@@ -19,6 +19,8 @@ export interface Process {
   /** Kills it by SIGKILL and waits until it is gone. */
   readonly kill: Effect.Effect<Ended>
   readonly ended: Effect.Effect<Ended>
+  /** Waits for the first batch of an ingest that became durable (`capture`) or visible (`load`), or for the end. */
+  readonly firstBatch: (stage: "capture" | "load") => Effect.Effect<void>
 }
 
 /** A fault: the process kills itself at the n-th passing of a failpoint. */
@@ -84,5 +86,17 @@ const watch = (child: ChildProcess): Process => {
     })
   })
   const ended = Effect.promise(() => closed)
-  return { ended, kill: Effect.andThen(Effect.sync(() => child.kill("SIGKILL")), ended) }
+  return {
+    ended,
+    kill: Effect.andThen(
+      Effect.sync(() => child.kill("SIGKILL")),
+      ended
+    ),
+    firstBatch: (stage) =>
+      Effect.suspend(() => Effect.succeed(output.includes(`batch ${stage}`))).pipe(
+        Effect.repeat({ until: (isThere) => isThere, schedule: Schedule.spaced("20 millis") }),
+        Effect.raceFirst(ended),
+        Effect.asVoid
+      )
+  }
 }

@@ -25,7 +25,12 @@ const main = Effect.gen(function* () {
 const start = (project: ReturnType<typeof Stand.shop>, stand: Stand.Stand, run: Task["run"]) => {
   switch (run.program) {
     case "ingest":
-      return Effect.asVoid(Ingest.ingest(project, { untilCaughtUp: run.untilCaughtUp }))
+      return Effect.asVoid(
+        Ingest.ingest(project, {
+          untilCaughtUp: run.untilCaughtUp,
+          onProgress: ({ stage, batches }) => (batches === 1 ? Console.log(`batch ${stage}`) : Effect.void)
+        })
+      )
     case "backfill":
       return Effect.asVoid(Backfill.fromLog(project, run))
     case "rollback":
@@ -53,9 +58,9 @@ const retain = (project: ReturnType<typeof Stand.shop>) =>
 
 // A pending effect alone does not keep Node alive.
 const alive = setInterval(() => undefined, 1000)
-void Effect.runPromiseExit(main).then((exit) => {
-  clearInterval(alive)
-  if (Exit.isSuccess(exit)) return
+const exit = await Effect.runPromiseExit(main)
+clearInterval(alive)
+if (Exit.isFailure(exit)) {
   process.stderr.write(`${Cause.pretty(exit.cause)}\n`)
   process.exitCode = 1
-})
+}

@@ -31,8 +31,14 @@ export interface Outcome extends Options {
   readonly problems: ReadonlyArray<string>
 }
 
-/** Longest life of an ingest process, milliseconds; the shortest ones die while they start. */
-const lifeMsMax = 4500
+/** What an ingest is left to do before its last moments, drawn at even odds. */
+const lasts = ["start", "capture", "load", "load"] as const
+/** Longest last moments, milliseconds. */
+const lastMsMax = 2000
+/** Longest wait for an ingest to do it, when there is nothing to do or the machine is slow. */
+const waitMax = "8 seconds"
+/** Seconds of a life on a machine with nothing else to do, by which the traffic is paced. */
+const lifeSeconds = 2.5
 /** Share of lives in which two ingests run at once. */
 const pairs = 0.25
 /** Changes after which traffic begins anew, partly among the orders it made before. */
@@ -85,12 +91,18 @@ const traffic = { connections: 3, ordersMax: 60 } as const
 /** Traffic at a pace that lasts as long as the kills, crashes of the database survived; returns its changes. */
 const trade = (stand: Stand.Stand, options: Options): Effect.Effect<number> =>
   Effect.gen(function* () {
-    const changesPerSecond = (1000 * options.changes) / (options.kills * (lifeMsMax / 2))
+    const changesPerSecond = options.changes / (options.kills * lifeSeconds)
     let changes = 0
     for (let index = 1; changes < options.changes; index++) {
       const left = Math.min(changesPerRun, options.changes - changes)
       const seed = `${options.seed} ${index}`
-      changes += yield* Traffic.run(stand.url, { ...traffic, seed, changes: left, changesPerSecond, run: index % 3 }).pipe(
+      changes += yield* Traffic.run(stand.url, {
+        ...traffic,
+        seed,
+        changes: left,
+        changesPerSecond,
+        run: index % 3
+      }).pipe(
         Effect.map((counts) => counts.changes),
         // What it committed before the crash is not known, and not counted.
         Effect.catch(() => Effect.as(Effect.sleep("300 millis"), 0))
@@ -109,12 +121,17 @@ const killAndCrash = (server: Server, stand: Stand.Stand, options: Options, trad
     while (kills < options.kills || trading.pollUnsafe() === undefined) {
       const isCrash = crashes < options.crashes && kills >= every * (crashes + 1)
       const count = (yield* Random.next) < pairs ? 2 : 1
-      const lifeMs = (yield* Random.next) * lifeMsMax
+      const last = lasts[Math.floor((yield* Random.next) * lasts.length)] ?? "start"
+      const lastMs = (yield* Random.next) * lastMsMax
       const ended = yield* Effect.scoped(
         Effect.gen(function* () {
           const start = Process.start(stand, { program: "ingest", untilCaughtUp: false })
           const processes = yield* Effect.all(Array.from({ length: count }, () => start))
-          yield* Effect.sleep(lifeMs)
+          if (last !== "start") {
+            const first = Effect.raceAllFirst(processes.map(({ firstBatch }) => firstBatch(last)))
+            yield* Effect.timeoutOption(first, waitMax)
+          }
+          yield* Effect.sleep(lastMs)
           if (isCrash) yield* crash(server)
           return yield* Effect.all(processes.map(({ kill }) => kill))
         })

@@ -81,7 +81,12 @@ export const all = (server: Server): Effect.Effect<ReadonlyArray<Scenario>, neve
     const bringBack = { program: "backfill", id: "again", after: batch.after, through: batch.through } as const
     const takenBack = yield* Effect.tap(copy(base), (stand) => Process.succeed(stand, takeBack))
     return [
-      { name: "setup", prepare: Effect.tap(fresh, ({ url }) => SmallHistory.before(url)), task: () => setup, finish: finishSetup },
+      {
+        name: "setup",
+        prepare: Effect.tap(fresh, ({ url }) => SmallHistory.before(url)),
+        task: () => setup,
+        finish: finishSetup
+      },
       { name: "first ingest", prepare: published, task: () => ingest, finish: Process.catchUp },
       { name: "ongoing ingest", prepare: ongoing, task: () => ingest, finish: Process.catchUp },
       {

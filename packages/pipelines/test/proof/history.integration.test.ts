@@ -19,5 +19,5 @@ it.live(
       expect(outcome.kills).toBeGreaterThanOrEqual(options.kills)
       expect(outcome.cuts).toBeGreaterThan(0)
     }),
-  Settings.isOracleFull ? 1_200_000 : 180_000
+  Settings.isOracleFull ? 1_200_000 : 300_000
 )

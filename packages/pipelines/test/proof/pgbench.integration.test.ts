@@ -41,7 +41,9 @@ it.live(
       const before = transactions
       const report = yield* Reconcile.reconcile(project, { full: true })
       expect(transactions).toBeGreaterThan(before)
-      expect(report.tables.flatMap(({ table, differences }) => differences.map((found) => ({ table, found })))).toEqual([])
+      expect(report.tables.flatMap(({ table, differences }) => differences.map((found) => ({ table, found })))).toEqual(
+        []
+      )
       expect(report.agree).toBe(true)
       expect(report.tables.find(({ table }) => table === "pgbench_accounts")?.sourceRows).toBe(20_000)
 
@@ -51,7 +53,7 @@ it.live(
       const { problems } = yield* Oracle.judge({ url, folder }, project.tables)
       expect(problems).toEqual([])
     }),
-  120_000
+  300_000
 )
 
 /** The configuration as it was written, with its landing log and warehouse in a folder of ours. */

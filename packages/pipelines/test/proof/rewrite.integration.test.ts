@@ -45,7 +45,10 @@ const between = (low: number, high: number): Effect.Effect<number> =>
   Effect.map(Random.next, (random) => low + Math.floor(random * (high - low)))
 
 /** A backfill that is killed once at a random moment, and run again. */
-const killedBackfill = (stand: Stand.Stand, range: { readonly id: string; readonly after: string; readonly through: string }) =>
+const killedBackfill = (
+  stand: Stand.Stand,
+  range: { readonly id: string; readonly after: string; readonly through: string }
+) =>
   Effect.gen(function* () {
     const task = { program: "backfill", ...range } as const
     const lifeMs = yield* between(300, 1500)
@@ -91,7 +94,7 @@ layer(Server.layer, { excludeTestServices: true })("rewriting what is there", (i
         )
         expect(problems).toEqual([])
       }),
-    Settings.isOracleFull ? 600_000 : 180_000
+    Settings.isOracleFull ? 600_000 : 300_000
   )
 
   it.effect(
@@ -103,13 +106,15 @@ layer(Server.layer, { excludeTestServices: true })("rewriting what is there", (i
             const batches = yield* Effect.repeat(Effect.delay(standingBatches(stand), "200 millis"), {
               until: ({ length }) => length > 0
             })
-            const { batch, after, through } = batches[yield* between(0, batches.length)]!
+            const chosen = batches[yield* between(0, batches.length)]
+            if (chosen === undefined) return yield* Effect.die(new Error("there is no batch to take back"))
+            const { batch, after, through } = chosen
             yield* Process.succeed(stand, { program: "rollback", batch })
             yield* Process.succeed(stand, { program: "backfill", id: String(index), after, through })
           })
         )
         expect(problems).toEqual([])
       }),
-    Settings.isOracleFull ? 600_000 : 180_000
+    Settings.isOracleFull ? 600_000 : 300_000
   )
 })
