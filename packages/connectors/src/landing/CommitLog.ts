@@ -187,6 +187,7 @@ const lost = (stream: string, at: bigint, why: string): ConnectorError =>
     connector: "landing",
     operation: "read log",
     detail: `${stream} does not hold record ${at}, which comes next: ${why}`,
-    action: "Load the missing time by a snapshot (northstar backfill --snapshot), then accept a new start of the stream",
+    action:
+      "Load the missing time by a snapshot (northstar backfill --snapshot), then accept a new start of the stream",
     reason: new HistoryLost({ after: encode(position, at - 1n) })
   })

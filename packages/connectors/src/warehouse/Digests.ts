@@ -101,7 +101,7 @@ const statesMax = 1_000_000
 const known = (now: State, changes: ReadonlyArray<Readonly<Record<string, unknown>>>): Known => {
   const states = new Set<State>([now])
   const state = (row: Readonly<Record<string, unknown>>): State | undefined =>
-    Number(row["op"]) === 2 ? null : row["d"] === null ? undefined : BigInt(String(row["d"]))
+    Number(row["op"]) === 2 ? null : typeof row["d"] === "string" ? BigInt(row["d"]) : undefined
   const last = changes.at(-1)
   const isCurrent = last !== undefined && last["moved"] === true && (state(last) === undefined || state(last) === now)
   if (!isCurrent) return { now, states }

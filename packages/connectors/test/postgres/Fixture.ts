@@ -114,7 +114,7 @@ const blockRows = (block: Block): ReadonlyArray<Row> => {
 }
 
 /** Texts of a column, `null` where absent. */
-export const textsOf = (column: TextColumn): ReadonlyArray<string | null> => {
+const textsOf = (column: TextColumn): ReadonlyArray<string | null> => {
   const view = new DataView(column.bytes.buffer, column.bytes.byteOffset, column.bytes.byteLength)
   let at = 0
   return Array.from(column.present, (present) => {

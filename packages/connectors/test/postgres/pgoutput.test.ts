@@ -177,7 +177,7 @@ describe("S7 snapshot", () => {
   const snapshot = (xmin: bigint, xmax: bigint, ...xip: ReadonlyArray<bigint>) => ({ xmin, xmax, xip: new Set(xip) })
 
   it("a chunk is placed just below the first streamed commit that it does not see", () => {
-    const visibility = new Visibility(new Set())
+    const visibility = new Visibility()
     visibility.committed(10, 100n)
     visibility.committed(12, 200n)
     visibility.committed(11, 300n)
@@ -186,14 +186,15 @@ describe("S7 snapshot", () => {
   })
 
   it("transaction ids are compared across the wrap of their 32 bits", () => {
-    const visibility = new Visibility(new Set())
+    const visibility = new Visibility()
     visibility.committed(0xffff_fffe, 100n)
     visibility.committed(3, 200n)
     assert.strictEqual(visibility.place(snapshot(0x1_ffff_ffffn, 0x2_0000_0003n), 300n), 199n)
   })
 
   it("while a transaction of before the session may have been streamed unseen, a chunk beats nothing", () => {
-    const visibility = new Visibility(new Set([5n, 6n]))
+    const visibility = new Visibility()
+    visibility.doubt([5n, 6n])
     assert.strictEqual(visibility.place(snapshot(5n, 9n, 5n), 300n), 0n)
     visibility.committed(5, 310n)
     assert.strictEqual(visibility.place(snapshot(5n, 9n, 5n), 400n), 309n)

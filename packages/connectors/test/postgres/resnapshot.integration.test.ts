@@ -30,8 +30,9 @@ describe("a requested snapshot", () => {
           for (const { blocks } of batches) for (const block of blocks) rows.push(block.rows)
           const last = batches.at(-1)!.batch.through
           after = Option.some(last)
-          if (last.snapshots["public.orders"]?.done === true) {
-            assert.strictEqual(last.snapshots["public.orders"].id, "again")
+          const progress = last.snapshots["public.orders"]
+          if (progress?.done ?? false) {
+            assert.strictEqual(progress?.id, "again")
             assert.isUndefined(last.snapshots["public.unrelated"])
             break
           }

@@ -37,7 +37,7 @@ export interface Shape {
 let landed = 0n
 
 /** Changes of one table as a landed segment, in the order given; each call is a later record of the log. */
-export const segmentOf = Effect.fn(function* (
+const segmentOf = Effect.fn(function* (
   table: Table,
   changes: ReadonlyArray<Change<Histories.Row>>,
   { columns = Object.keys(table.columns), types = {} }: Shape = {}
@@ -199,7 +199,7 @@ export const heldOpen = Effect.fnUntraced(function* (tables: ReadonlyArray<Table
 })
 
 /** Rows of one statement in a session of its own. */
-export const ask = (sql: string) =>
+const ask = (sql: string) =>
   Effect.scoped(
     Effect.gen(function* () {
       const { session } = yield* Warehouse

@@ -146,7 +146,7 @@ layer(fresh([...tables, floats], root))("parking", (it) => {
         const found = yield* it.query("SELECT name FROM northstar.findings")
         assert.deepStrictEqual(
           found.map((row) => row["name"]),
-          findings
+          [...findings]
         )
         assert.deepStrictEqual(
           (yield* standing(it)).map(({ parked }) => parked),
