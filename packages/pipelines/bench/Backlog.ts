@@ -75,7 +75,10 @@ const sumsSql = {
 /** The source's own sums. */
 export const sums = Effect.fnUntraced(function* (url: string): Effect.fn.Return<Sums, ConnectorError, Scope.Scope> {
   const connection = yield* Connection.open({ url, statementTimeout: "10 minutes" })
-  const read = (sql: string) => Effect.map(connection.query(sql.replaceAll(/from (orders|order_lines)/g, "from public.$1")), ([row]) => (row ?? []).map(String))
+  const read = (sql: string) =>
+    Effect.map(connection.query(sql.replaceAll(/from (orders|order_lines)/g, "from public.$1")), ([row]) =>
+      (row ?? []).map(String)
+    )
   return { orders: yield* read(sumsSql.orders), order_lines: yield* read(sumsSql.order_lines) }
 })
 

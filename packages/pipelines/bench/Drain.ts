@@ -60,7 +60,7 @@ const counter = (changes: number, done: (seen: number) => void): ((bytes: Buffer
       const kind = bytes[at] === 0x64 && bytes[at + headerBytes] === 0x77 ? bytes[at + headerBytes + walHeaderBytes] : 0
       if (kind === 0x49) seen += 1
       else if (kind === 0x43 && seen >= changes) return done(seen)
-      at += 1 + ((bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!)
+      at += 1 + bytes.readUInt32BE(at + 1)
     }
     skip = Math.max(0, at - bytes.length)
     if (at < bytes.length) rest = Buffer.from(bytes.subarray(at))

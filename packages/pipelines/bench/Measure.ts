@@ -31,7 +31,10 @@ export const median = (values: ReadonlyArray<number>): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 /** The value that `share` of the weight lies at or below. */
-export const quantile = (values: ReadonlyArray<{ readonly value: number; readonly weight: number }>, share: number): number => {
+export const quantile = (
+  values: ReadonlyArray<{ readonly value: number; readonly weight: number }>,
+  share: number
+): number => {
   const sorted = values.toSorted((a, b) => a.value - b.value)
   let rest = sorted.reduce((sum, { weight }) => sum + weight, 0) * share
   for (const { value, weight } of sorted) {

@@ -26,7 +26,9 @@ export const run = Effect.fnUntraced(function* (
   for (let turn = 1; turn <= settings.pairs; turn++) {
     const drain = yield* measured(runner, "drain", changes, () => Effect.void)
     const capture = yield* measured(runner, "capture", changes, (folder) => landed(runner, folder, sums))
-    const ingest = yield* measured(runner, "ingest", changes, (folder) => curated(runner, folder, sums, settings.curated))
+    const ingest = yield* measured(runner, "ingest", changes, (folder) =>
+      curated(runner, folder, sums, settings.curated)
+    )
     pairs.push({ drain, capture, ingest })
     yield* say(`turn ${turn}: ${[drain, capture, ingest].map(({ seconds }) => `${seconds.toFixed(1)} s`).join(", ")}`)
   }
@@ -57,7 +59,10 @@ const measured = <E>(
 const landed = (runner: Runner.Runner, folder: string, sums: Backlog.Sums) =>
   withSession(runner, folder, (session) =>
     Effect.gen(function* () {
-      for (const [table, column] of [["orders", "total_minor"], ["order_lines", "amount_minor"]] as const) {
+      for (const [table, column] of [
+        ["orders", "total_minor"],
+        ["order_lines", "amount_minor"]
+      ] as const) {
         const files = join(folder, "landing", "**", `*${table}*.parquet`)
         const [row] = yield* session.query(
           `SELECT count(*)::VARCHAR AS n, sum(${column}::BIGINT)::VARCHAR AS total FROM read_parquet('${files}') WHERE _op = 1`
@@ -81,7 +86,9 @@ const curated = (runner: Runner.Runner, folder: string, sums: Backlog.Sums, befo
         const [count] = sums[table]
         yield* same(`accounts of ${table}`, Object.values(counts ?? {}), [count, count, count])
       }
-      const [row] = yield* session.query(`SELECT count(*)::VARCHAR AS n FROM curated.order_lines WHERE order_id < ${Backlog.firstOrder}`)
+      const [row] = yield* session.query(
+        `SELECT count(*)::VARCHAR AS n FROM curated.order_lines WHERE order_id < ${Backlog.firstOrder}`
+      )
       yield* same("what was there before", row?.["n"], String(before))
     })
   )

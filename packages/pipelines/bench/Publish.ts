@@ -6,9 +6,10 @@ import * as WarehouseSink from "@northstar/connectors/warehouse/WarehouseSink"
 import * as Batch from "@northstar/core/Batch"
 import { sequence } from "@northstar/core/Position"
 import type { Table } from "@northstar/core/Table"
-import { Clock, Effect, Option, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { orderLines, orders } from "../src/Tables.ts"
 import { firstOrder, linesPerOrder } from "./Backlog.ts"
+import { type Cost, cost } from "./Measure.ts"
 import { project } from "./Subject.ts"
 
 /** Changes of a batch, and how many batches are published after one another. */
@@ -17,43 +18,49 @@ const batches = 5
 /** WAL positions of these changes: behind all that the warehouse was filled with. */
 const firstPosition = 1_000_000_000n
 
-/** Seconds that each batch of recent inserts took to publish, per table. */
+/** What each batch of recent inserts took to publish, per table. */
 export const measure = (folder: string) =>
-  body.pipe(Effect.scoped, Effect.provide(Services.layer(project("", folder))))
+  Effect.gen(function* () {
+    const lines = yield* table(orderLines, "publish-lines", lineTexts)
+    const ordersTook = yield* table(orders, "publish-orders", orderTexts)
+    return { order_lines: lines, orders: ordersTook }
+  }).pipe(Effect.scoped, Effect.provide(Services.layer(project("", folder))))
 
-export const body = Effect.gen(function* () {
-  const lines = yield* table(orderLines, "publish-lines", lineTexts)
-  const ordersTook = yield* table(orders, "publish-orders", orderTexts)
-  return { order_lines: lines, orders: ordersTook }
-})
-
-const table = Effect.fnUntraced(function* (of: Table, stream: string, texts: (row: number) => ReadonlyArray<string | null>) {
+const table = Effect.fnUntraced(function* (
+  of: Table,
+  stream: string,
+  texts: (row: number) => ReadonlyArray<string | null>
+) {
   const key = { pipeline: stream, stream: "main" }
   const log = yield* LandingLog.sink({ stream, revision: 1 }).open(key, sequence("bench/batch"))
   const reader = yield* LandingLog.source({ stream }).open
   const writer = yield* WarehouseSink.make({ tables: [of] }).open(key, LandingLog.position)
-  const took: Array<number> = []
+  const took: Array<Cost> = []
   for (let index = 0n; index < BigInt(batches); index++) {
     const after = index === 0n ? Option.none<bigint>() : Option.some(index)
     yield* log.commit(Batch.make({ after, through: index + 1n }, [block(of, Number(index), texts)]))
     const found = yield* Stream.runCollect(reader.read({ after, through: Option.some(index + 1n) }))
-    const startMs = yield* Clock.currentTimeMillis
-    for (const batch of found) yield* writer.commit(batch)
-    took.push(((yield* Clock.currentTimeMillis) - startMs) / 1000)
+    const publish = Effect.forEach(found, (batch) => writer.commit(batch))
+    took.push(yield* cost(Effect.map(publish, (receipts) => receipts.reduce((sum, { rows }) => sum + rows, 0))))
   }
   return took
 })
 
 /** One batch of inserts as capture lays it out. */
 const block = (of: Table, batch: number, texts: (row: number) => ReadonlyArray<string | null>) => {
-  const names = Object.keys(of.columns)
   const types = { int64: "bigint", int32: "integer", timestamptz: "timestamp with time zone" } as const
   const shape = relation(
     of.source,
-    names.map((name) => {
-      const { kind } = of.columns[name]!.type
-      return { name, type: kind in types ? types[kind as keyof typeof types] : "text", key: of.key.includes(name) }
-    })
+    Object.entries(of.columns).map(
+      ([
+        name,
+        {
+          type: { kind }
+        }
+      ]) => {
+        return { name, type: kind in types ? types[kind as keyof typeof types] : "text", key: of.key.includes(name) }
+      }
+    )
   )
   const builder = new BlockBuilder(shape)
   const utf8 = new TextEncoder()
@@ -75,10 +82,34 @@ const lineTexts = (row: number): ReadonlyArray<string> => {
   const line = 1 + (row % linesPerOrder)
   const quantity = 1 + ((order + line) % 12)
   const price = 25 + ((order * 31 + line * 17) % 5000)
-  return [order, line, `${10_000 + ((order * 7 + line * 131) % 80_000)}A`, quantity, price, quantity * price, "GBP", "placed", at, at].map(String)
+  return [
+    order,
+    line,
+    `${10_000 + ((order * 7 + line * 131) % 80_000)}A`,
+    quantity,
+    price,
+    quantity * price,
+    "GBP",
+    "placed",
+    at,
+    at
+  ].map(String)
 }
 
 const orderTexts = (row: number): ReadonlyArray<string | null> => {
   const order = firstOrder + row
-  return [`${order}`, `N${order}`, "sale", null, `${12_000 + (order % 6000)}`, "United Kingdom", "placed", "GBP", `${100 + (order % 50_000)}`, at, at, null]
+  return [
+    `${order}`,
+    `N${order}`,
+    "sale",
+    null,
+    `${12_000 + (order % 6000)}`,
+    "United Kingdom",
+    "placed",
+    "GBP",
+    `${100 + (order % 50_000)}`,
+    at,
+    at,
+    null
+  ]
 }

@@ -1,11 +1,11 @@
-import { median } from "./Measure.ts"
+import { type Cost, median } from "./Measure.ts"
 import type { Pair } from "./Pairs.ts"
 
-/** Seconds a batch of 100,000 inserts took to publish, in order. */
-export type Batches = Readonly<Record<"order_lines" | "orders", ReadonlyArray<number>>>
+/** What batches of 100,000 inserts took to publish, in order. */
+export type Batches = Readonly<Record<"order_lines" | "orders", ReadonlyArray<Cost>>>
 
 /** Publishing before a smaller and a larger history. */
-export interface Publish {
+interface Publish {
   readonly smallerBy: number
   readonly small: Batches
   readonly large: Batches
@@ -66,11 +66,14 @@ const renderPairs = (pairs: ReadonlyArray<Pair>): ReadonlyArray<string> => {
 }
 
 const renderPublish = ({ smallerBy, small, large }: Publish): ReadonlyArray<string> => [
-  "\n| 100,000 recent inserts into | seconds, smaller history | seconds, larger | growth |",
-  "|---|---|---|---|",
+  `\n| 100,000 recent inserts | seconds, before → after ${smallerBy} × the history | growth | CPU, µs a change | growth |`,
+  "|---|---|---|---|---|",
   ...(["order_lines", "orders"] as const).map((table) => {
-    const [before, after] = [median(small[table]), median(large[table])]
-    return `| ${table} | ${before.toFixed(2)} | ${after.toFixed(2)} | ${(after / before).toFixed(2)} × for ${smallerBy} × the rows |`
+    const growth = (figure: "seconds" | "cpuMicros", digits: number) => {
+      const [before, after] = [small, large].map((of) => median(of[table].map((cost) => cost[figure])))
+      return `${before?.toFixed(digits)} → ${after?.toFixed(digits)} | ${((after ?? 0) / (before ?? 1)).toFixed(2)} ×`
+    }
+    return `| ${table} | ${growth("seconds", 2)} | ${growth("cpuMicros", 1)} |`
   })
 ]
 

@@ -16,7 +16,7 @@ export interface Runner {
 export const template = ({ folder }: Runner): string => join(folder, "template")
 
 /** Copies the template to a folder of this name. */
-export const copyTemplate = (runner: Runner, name: string): Effect.Effect<string> =>
+const copyTemplate = (runner: Runner, name: string): Effect.Effect<string> =>
   Effect.sync(() => {
     const to = join(runner.folder, name)
     cpSync(template(runner), to, {
@@ -28,7 +28,10 @@ export const copyTemplate = (runner: Runner, name: string): Effect.Effect<string
   })
 
 /** Uses a copy of the template, and removes it. */
-export const onCopy = <A, E, R>(runner: Runner, use: (folder: string) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const onCopy = <A, E, R>(
+  runner: Runner,
+  use: (folder: string) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   Effect.acquireUseRelease(copyTemplate(runner, "copy"), use, (folder) =>
     Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
@@ -46,7 +49,11 @@ export const run = (runner: Runner, measurement: Measurement, options: Partial<O
     })
     child.once("close", (code) => {
       const last = out.trimEnd().split("\n").at(-1) ?? ""
-      resume(code === 0 ? Effect.sync(() => JSON.parse(last) as unknown) : Effect.die(`${measurement} ended with ${code}: ${out}`))
+      resume(
+        code === 0
+          ? Effect.sync(() => JSON.parse(last) as unknown)
+          : Effect.die(`${measurement} ended with ${code}: ${out}`)
+      )
     })
     return Effect.sync(() => child.kill("SIGKILL"))
   })

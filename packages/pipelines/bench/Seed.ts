@@ -27,10 +27,15 @@ export const fill = (project: Project, lines: number) =>
       25 + (o * 31 + l * 17) % 5000 AS unit_price_minor, (1 + (o + l) % 12) * (25 + (o * 31 + l * 17) % 5000) AS amount_minor, 'GBP' AS currency,
       'shipped' AS status, placed_at, placed_at AS updated_at, ${meta}
       FROM (SELECT o, l, ${at} AS placed_at FROM range(1, ${orders + 1}) AS r(o), range(1, ${linesPerOrder + 1}) AS n(l))`
-    for (const [table, sql] of [["orders", ordersSql], ["order_lines", linesSql]] as const) {
+    for (const [table, sql] of [
+      ["orders", ordersSql],
+      ["order_lines", linesSql]
+    ] as const) {
       yield* session.execute(`INSERT INTO curated.${table}__history BY NAME SELECT *, 1 AS _op FROM (${sql})`)
       yield* session.execute(`INSERT INTO curated.${table} BY NAME ${sql}`)
-      yield* session.execute(`UPDATE northstar.tables SET high_version = (SELECT max(_version) FROM curated.${table}) WHERE table_name = '${table}'`)
+      yield* session.execute(
+        `UPDATE northstar.tables SET high_version = (SELECT max(_version) FROM curated.${table}) WHERE table_name = '${table}'`
+      )
     }
     // Ledger lines of the empty snapshot.
     yield* session.execute("DELETE FROM northstar.batches")

@@ -43,6 +43,8 @@ const measurements = {
 export type Measurement = keyof typeof measurements
 
 const [, , measurement, options] = process.argv
-const program: Effect.Effect<unknown, unknown> = measurements[measurement as Measurement](JSON.parse(options ?? "{}") as Options)
+const program: Effect.Effect<unknown, unknown> = measurements[measurement as Measurement](
+  JSON.parse(options ?? "{}") as Options
+)
 process.stdout.write(`${JSON.stringify(await Effect.runPromise(program))}\n`)
 process.exit(0)

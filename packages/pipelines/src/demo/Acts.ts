@@ -44,15 +44,18 @@ export const besides = <A, E, R>(ingester: Process.Process, effect: Effect.Effec
     })
   )
 
-/** Whether readers see the history that the shop had before it went live. */
-export const hasHistory = (play: Play, orders: number, beforeMs: number) =>
-  Effect.map(
-    select(play, `select count(*) as n from curated.orders where epoch_ms(placed_at) < ${beforeMs}`),
-    ([row]) => Number(row?.["n"]) === orders
+/** Whether readers see all orders and lines that the shop had before it went live. */
+export const hasHistory = (play: Play, past: { readonly orders: number; readonly lines: number }, beforeMs: number) => {
+  const counted = (table: string) =>
+    `(select cast(count(*) as integer) from curated.${table} where epoch_ms(placed_at) < ${beforeMs})`
+  return Effect.map(
+    select(play, `select ${counted("orders")} as orders, ${counted("order_lines")} as lines`),
+    ([row]) => row?.["orders"] === past.orders && row["lines"] === past.lines
   )
+}
 
 /** Waits until readers see everything that is committed by now. */
-const caughtUp = Effect.fnUntraced(function* ({ meter }: Play) {
+export const caughtUp = Effect.fnUntraced(function* ({ meter }: Play) {
   const { transactions } = yield* meter.reading
   yield* until(
     "readers do not see what was committed",
@@ -135,17 +138,17 @@ export const backfill = Effect.fn("Acts.backfill")(function* (play: Play) {
   return read
 })
 
-/** Changes that the batch to take back should hold: enough to be seen, few enough to name every row. */
-const takenChanges = 60
+/** Changes that a batch worth taking back holds at least. */
+const takenMin = 10
 
-/** Takes a batch back that was published after an instant. Returns where it lies in the log. */
+/** Takes the newest batch back that was published after an instant and holds more than a heartbeat. Returns where it lies in the log. */
 export const rollback = Effect.fn("Acts.rollback")(function* (play: Play, sinceMs: number) {
   const { scene, story } = play
   const { project } = scene
   const [row] = yield* select(
     play,
     `select batch from northstar.batches where stream = 'main' and epoch_ms(recorded_at) >= ${sinceMs}
-      group by batch order by abs(sum(published) - ${takenChanges}), batch limit 1`
+      group by batch having sum(published) >= ${takenMin} order by max(recorded_at) desc limit 1`
   )
   // A heartbeat that is being published holds the same locks for a moment.
   const plan = yield* Rollback.apply(project, String(row?.["batch"])).pipe(
@@ -154,7 +157,7 @@ export const rollback = Effect.fn("Acts.rollback")(function* (play: Play, sinceM
   const total = (field: "changes" | "keys") => plan.lines.reduce((sum, each) => sum + each[field], 0)
   yield* story.step(
     "bad",
-    `northstar rollback takes batch ${plan.through} back: ${count(total("changes"))} changes of ${count(total("keys"))} rows`,
+    `northstar rollback takes batch ${BigInt(plan.through)} back: ${count(total("changes"))} changes of ${count(total("keys"))} rows`,
     "Every row it touched is computed anew from the changes that remain, in one transaction."
   )
   return { batch: plan.batch, after: plan.after ?? "0", through: plan.through, changes: total("changes") }

@@ -104,7 +104,8 @@ export const run = Effect.fn("Replay.run")(function* (
       if (earlyMs > 0) yield* Effect.sleep(earlyMs)
     }
     for (const rows of yield* database.transaction(event.statements)) changed += rows
-    if (options.onProgress) yield* options.onProgress({ done: index + 1, total: events.length, changed, atMs: event.atMs })
+    if (options.onProgress)
+      yield* options.onProgress({ done: index + 1, total: events.length, changed, atMs: event.atMs })
   }
   return changed
 }, Effect.scoped)
