@@ -124,8 +124,10 @@ const foldQuery = (dialect: Dialect, model: Model, names: Names): string => {
   const isKey = (name: string) => model.table.key.includes(name)
   const values = model.columns
     .filter(({ name }) => !isKey(name))
-    .flatMap(({ name, sql }) => {
-      const carrier = `CASE WHEN NOT ${dialect.jsonHas("_unchanged", name)} THEN _version END`
+    .flatMap(({ name, sql, column }) => {
+      // The history of before a rename names the column as it was called then.
+      const isLeftOut = [name, ...column.aliases].map((alias) => dialect.jsonHas("_unchanged", alias)).join(" OR ")
+      const carrier = `CASE WHEN NOT (${isLeftOut}) THEN _version END`
       return [`${dialect.newest(sql, carrier)} AS ${sql}`, `max(${carrier}) AS ${dialect.id(`_from_${name}`)}`]
     })
   const keys = model.key.map(({ sql }, index) => `_root_${index} AS ${sql}`)

@@ -55,4 +55,29 @@ describe("migrate", () => {
       }).pipe(Effect.provide(fresh([], root)))
     })
   )
+
+  it.live(
+    "a renamed column keeps its values",
+    Effect.fnUntraced(function* () {
+      const renamed = Table.make("bills", {
+        columns: { id: Column.int64, total: Column.renamedFrom(Column.int32, "amount") },
+        key: ["id"]
+      })
+      yield* Effect.gen(function* () {
+        yield* apply(first)
+        const { session: open } = yield* Warehouse
+        yield* Effect.scoped(
+          Effect.flatMap(open, (session) => session.execute("INSERT INTO curated.bills (id, amount) VALUES (1, 5)"))
+        )
+        assert.deepStrictEqual(yield* apply(renamed), {
+          applied: ["rename column amount of bills to total", "rename column amount of bills__history to total"],
+          left: []
+        })
+        const rows = yield* Effect.scoped(
+          Effect.flatMap(open, (session) => session.query("SELECT total FROM curated.bills"))
+        )
+        assert.deepStrictEqual(rows, [{ total: 5 }])
+      }).pipe(Effect.provide(fresh([], root)))
+    })
+  )
 })
