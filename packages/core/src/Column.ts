@@ -86,7 +86,7 @@ export const json: Column<string> = column({ kind: "json" }, Schema.String)
 export const nullable = <T>(of: Column<T>): Column<T | null> => ({
   ...of,
   nullable: true,
-  schema: Schema.NullOr(of.schema) as Schema.Codec<T | null, string | null>
+  schema: Schema.NullOr(of.schema)
 })
 
 /** May be absent from segments written before the column was added; such rows hold NULL. */
