@@ -118,4 +118,4 @@ const machine = () => ({
 })
 
 if (flags.help) process.stdout.write(usage)
-else await Effect.runPromise(Effect.scoped(program) as Effect.Effect<void, unknown>)
+else await Effect.runPromise(Effect.scoped(program))

@@ -24,7 +24,7 @@ describe("a requested snapshot", () => {
           const reader = yield* source(server.url, { snapshot: pace }).open
           const batches = yield* reader.read({ ...unbounded, after }).pipe(
             Stream.mapEffect((batch) => Effect.map(Batch.rows(batch), (blocks) => ({ batch, blocks }))),
-            Stream.take(3),
+            Stream.take(6),
             Stream.runCollect
           )
           for (const { blocks } of batches) for (const block of blocks) rows.push(block.rows)
