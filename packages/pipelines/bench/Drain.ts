@@ -7,7 +7,7 @@ import { publication, slot } from "./Backlog.ts"
 const readBytesMax = 1 << 20
 /**
  * Rest between two reads, milliseconds. A client that reads at once gets a few changes a read, and spends three times the
- * processor time, which the server beside it lacks: with a rest the same client drains faster.
+ * processor time, which the server beside it lacks on a busy machine.
  */
 const restMs = 1
 /** Type and length of a protocol message, then kind, start and end LSN and clock of a piece of the stream. */

@@ -26,23 +26,24 @@ export const offer = Effect.fnUntraced(function* (url: string, perSecond: number
   const database = yield* Database.connect(url)
   yield* withoutForeignKeys(database)
   const perTransaction = perSecond / transactionsPerSecond
-  // An order with its lines is 5 changes, half of them once more.
+  // An order with its lines is 5 changes; half of the orders before are changed once more.
   const orders = Math.max(1, Math.round(perTransaction / (1.5 * (1 + linesPerOrder))))
+  const changed = Math.floor(orders / 2)
   const startMs = yield* Clock.currentTimeMillis
   let from = firstNew
   for (let index = 0; index < transactionsPerSecond * seconds; index++) {
     const through = from + orders - 1
-    const half = `between ${from - orders} and ${from - orders + Math.floor(orders / 2) - 1}`
-    const changed = `set status = 'picked', updated_at = clock_timestamp()`
+    const half = `between ${from - orders} and ${from - orders + changed - 1}`
+    const change = `set status = 'picked', updated_at = clock_timestamp()`
     yield* database.script(
-      `begin; ${inserts(from, through)}; update orders ${changed} where id ${half}; update order_lines ${changed} where order_id ${half}; commit`
+      `begin; ${inserts(from, through)}; update orders ${change} where id ${half}; update order_lines ${change} where order_id ${half}; commit`
     )
     from = through + 1
     const earlyMs = startMs + ((index + 1) * 1000) / transactionsPerSecond - (yield* Clock.currentTimeMillis)
     if (earlyMs > 0) yield* Effect.sleep(earlyMs)
   }
   const tookMs = (yield* Clock.currentTimeMillis) - startMs
-  return ((from - firstNew) * 1.5 * (1 + linesPerOrder) * 1000) / tookMs
+  return (transactionsPerSecond * seconds * (orders + changed) * (1 + linesPerOrder) * 1000) / tookMs
 })
 
 /** Ingests for a time while a reader looks, from another connection: when did each batch's changes appear in curated? */
@@ -63,11 +64,11 @@ export const watch = Effect.fnUntraced(function* (url: string, folder: string, s
   )
   const startedMs = rows.reduce((first, row) => Math.min(first, Number(row["committed_ms"])), Number.POSITIVE_INFINITY)
   const lags = rows.flatMap((row) => {
-    const visibleMs = seen.get(String(row["batch"]).slice(`${name}/main/`.length))
+    // A batch that came and went between two looks is seen with the one after it; one that never is waits for ever.
+    const batch = String(row["batch"]).slice(`${name}/main/`.length)
+    const visibleMs = [...seen].find(([through]) => through >= batch)?.[1] ?? Number.POSITIVE_INFINITY
     const atMs = Number(row["committed_ms"])
-    return visibleMs === undefined || atMs < startedMs + warmUpMs
-      ? []
-      : [{ value: (visibleMs - atMs) / 1000, weight: Number(row["n"]) }]
+    return atMs < startedMs + warmUpMs ? [] : [{ value: (visibleMs - atMs) / 1000, weight: Number(row["n"]) }]
   })
   return {
     p50: quantile(lags, 0.5),

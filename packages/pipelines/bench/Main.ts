@@ -30,7 +30,7 @@ const { values: flags } = parseArgs({
 })
 
 const usage = `npm run bench -- [flags]
-  --quick            small sizes, below two minutes; its ratios say little
+  --quick            small sizes, two to three minutes; its ratios say little
   --changes N        changes in the backlog (default 1,000,000)
   --curated N        order lines in curated before (default 10,000,000)
   --pairs N          times that drain, capture and ingest run in turn (default 5)
@@ -45,10 +45,10 @@ const number = (text: string | undefined, normal: number, quick: number): number
 
 const settings = {
   changes: number(flags.changes, 1_000_000, 200_000),
-  curated: number(flags.curated, 10_000_000, 1_000_000),
-  pairs: number(flags.pairs, 5, 2),
+  curated: number(flags.curated, 10_000_000, 400_000),
+  pairs: number(flags.pairs, 5, 1),
   rate: number(flags.rate, 8_000, 4_000),
-  seconds: number(flags.seconds, 60, 15)
+  seconds: number(flags.seconds, 60, 10)
 }
 /** Publishing is measured before a history of this part of `curated`, too. */
 const smallerBy = 5

@@ -26,9 +26,13 @@ export const cost = <E, R>(program: Effect.Effect<number, E, R>): Effect.Effect<
     }
   })
 
-/** The middle value; of an even number the upper of the two middle ones. */
-export const median = (values: ReadonlyArray<number>): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+/** The middle value; of an even number the mean of the two middle ones. */
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN
+  return (lower + upper) / 2
+}
 
 /** The value that `share` of the weight lies at or below. */
 export const quantile = (
