@@ -58,14 +58,14 @@ const killedBackfill = (
     yield* Process.succeed(stand, task)
   })
 
-/** Batches of the ingest that nobody has taken back, with their ranges of the log. */
+/** Batches that nobody has taken back, those of backfills included, with their ranges of the log: there is always one. */
 const standingBatches = (stand: Stand.Stand) =>
   Effect.map(
     Effect.orDie(
       Query.query(
         Stand.shop(stand),
         `SELECT DISTINCT batch, coalesce(after_position, '0') AS after, through_position AS through
-        FROM northstar.batches WHERE stream = 'main' AND taken_back_at IS NULL ORDER BY 1`,
+        FROM northstar.batches WHERE taken_back_at IS NULL ORDER BY 1`,
         { rowsMax: 10_000 }
       )
     ),
