@@ -101,6 +101,7 @@ export const Backfill = Schema.Struct({
 /** `reconcile` */
 export const Reconcile = Schema.Struct({
   agree: Schema.Boolean,
+  parked: Texts,
   tables: Schema.Array(
     Schema.Struct({
       table: Schema.String,

@@ -71,6 +71,8 @@ export const run = Effect.fn("Pipeline.run")(function* <A, P, B, R>(
   yield* record({ _tag: "Started", program: options.program })
   yield* drain(pipeline, options, record).pipe(
     Effect.scoped,
+    // A run that tries again for an hour must not do so in silence.
+    Effect.tapError((error) => Effect.logWarning(`${options.program}: ${error.message}`)),
     Effect.retry(
       anewAfter(
         pipeline.retry,

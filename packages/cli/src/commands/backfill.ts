@@ -79,7 +79,7 @@ export default class BackfillCommand extends NorthstarCommand {
         after: plan.after,
         through: plan.through,
         onProgress: ({ rows, through }) =>
-          this.progress.update(`read through ${through} of ${plan.through}, published ${plural(rows, "change")}`)
+          this.progress.update(`read through ${through} of ${plan.through}, loaded ${plural(rows, "change")}`)
       })
       return { plan, done, snapshot: null }
     })
@@ -124,5 +124,11 @@ const render = ({ done, plan, snapshot }: typeof Output.Backfill.Type): string =
         "",
         "Next: the same command with --apply"
       ].join("\n")
-    : [`Backfill ${done.id} read ${what}.`, "", tables, "", `Published ${count(done.summary.rows)} changes.`].join("\n")
+    : [
+        `Backfill ${done.id} read ${what}.`,
+        "",
+        tables,
+        "",
+        `Loaded ${count(done.summary.rows)} changes; northstar status shows how many of them were news.`
+      ].join("\n")
 }

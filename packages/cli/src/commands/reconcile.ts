@@ -35,7 +35,7 @@ export default class ReconcileCommand extends NorthstarCommand {
 
 const examplesMax = 20
 
-const render = ({ agree, tables }: Reconcile.ReconcileReport): string => {
+const render = ({ agree, parked, tables }: Reconcile.ReconcileReport): string => {
   const differences = tables.flatMap(({ differences, table }) =>
     differences.map(({ key, kind }) => [table, key.join(", "), kind])
   )
@@ -54,6 +54,9 @@ const render = ({ agree, tables }: Reconcile.ReconcileReport): string => {
     ),
     ...(differences.length === 0 ? [] : ["", table(["table", "key", "difference"], differences.slice(0, examplesMax))]),
     ...(differences.length > examplesMax ? [`… and ${differences.length - examplesMax} more (--json shows all)`] : []),
+    ...(parked.length === 0
+      ? []
+      : ["", `Not compared, since they are parked: ${parked.join(", ")} (northstar status says why).`]),
     "",
     agree
       ? "Source and curated agree."

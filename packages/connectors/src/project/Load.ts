@@ -103,6 +103,13 @@ const checked = Effect.fnUntraced(function* (file: string, value: unknown) {
     const found = value as Project
     const names = found.tables.map(({ name }) => name)
     const twice = names.find((name, at) => names.indexOf(name) !== at)
+    const keyless = found.tables.find(({ columns, key }) => key.some((name) => columns[name] === undefined))
+    if (keyless !== undefined) {
+      return yield* refuse(
+        `${file}: the key of table ${keyless.name} names a column that the table does not have`,
+        "Write the key's columns as they are spelled in its columns."
+      )
+    }
     if (twice === undefined) return found
     return yield* refuse(`${file} has two tables called ${twice}`, "Give one of them another name.")
   }

@@ -1,4 +1,4 @@
-import { Clock, DateTime, Effect } from "effect"
+import { Clock, DateTime, Effect, Option } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import type { Table } from "@northstar/core/Table"
 import * as Auditor from "../postgres/Auditor.ts"
@@ -6,11 +6,12 @@ import * as Catalog from "../postgres/Catalog.ts"
 import * as Connection from "../postgres/Connection.ts"
 import { make as makeModel } from "../warehouse/Model.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
+import * as Watermarks from "../warehouse/Watermarks.ts"
 import { compare, type Comparison } from "./Comparison.ts"
 import type { Project } from "./Project.ts"
 import * as Services from "./Services.ts"
 import { type Difference, settle } from "./Settlement.ts"
-import { noUrl } from "./Streams.ts"
+import { loadKey, noUrl } from "./Streams.ts"
 
 /** What to compare. */
 export interface ReconcileOptions {
@@ -43,6 +44,8 @@ export interface TableReport {
 export interface ReconcileReport {
   readonly agree: boolean
   readonly tables: ReadonlyArray<TableReport>
+  /** Tables that were not compared, since they are parked and so known to differ. */
+  readonly parked: ReadonlyArray<string>
 }
 
 /** Rows a second read from the source unless told otherwise: a fraction of what an index scan gives. */
@@ -65,7 +68,14 @@ const program = Effect.fn("Reconcile.reconcile")(function* (project: Project, op
   const catalog = yield* Catalog.read(connection)
   const { dialect, session: open } = yield* Warehouse
   const session = yield* open
-  const tables = project.tables.filter(({ name }) => options.tables === undefined || options.tables.includes(name))
+  const wanted = project.tables.filter(({ name }) => options.tables === undefined || options.tables.includes(name))
+  const standing = yield* Watermarks.load(
+    session,
+    loadKey(project),
+    wanted.map(({ name }) => name)
+  )
+  const parked = standing.filter((watermark) => Option.isSome(watermark.parked)).map(({ table }) => table)
+  const tables = wanted.filter(({ name }) => !parked.includes(name))
   const reports = yield* Effect.forEach(tables, (table) => {
     const found = Catalog.find(catalog, table.source)
     const recent = options.full ? Effect.succeed(undefined) : recentOf(table, options.recentDays ?? 7)
@@ -84,7 +94,7 @@ const program = Effect.fn("Reconcile.reconcile")(function* (project: Project, op
     )
   })
   const agree = reports.every(({ differences }) => differences.length === 0)
-  return { agree, tables: reports } satisfies ReconcileReport
+  return { agree, tables: reports, parked } satisfies ReconcileReport
 })
 
 const reconcileTable = Effect.fnUntraced(function* (context: Comparison) {

@@ -22,6 +22,8 @@ export interface Loads {
   readonly _tag: "Loads"
   readonly model: Model
   readonly added: ReadonlyArray<string>
+  /** Columns whose type at the source changed in a way that the contract can hold. */
+  readonly retyped: ReadonlyArray<string>
 }
 
 /** A table that is left where it stands, since its segments break its contract. */
@@ -62,13 +64,18 @@ export const judge = (
   // An edited contract is a person's word that the new shape is right; what landed before was accepted then.
   const known = last?.contract === Contract.fingerprint(model.table) && !isCatchUp ? last : undefined
   const added = new Set<string>()
+  const retyped = new Set<string>()
   for (const { columns, sequence } of segments) {
     const isNewer = known !== undefined && sequence > BigInt(known.sequence)
     const fit = Contract.fit(model.table, columns, isNewer ? known.columns : undefined)
     if (fit._tag === "Breaks") return { _tag: "Parked", model, reason: fit.reason }
+    for (const { name, type } of columns) {
+      const before = last?.columns.find((column) => column.name === name)
+      if (before !== undefined && before.type !== type && sequence > BigInt(last?.sequence ?? "0")) retyped.add(name)
+    }
     for (const name of fit.added) if (last?.columns.every((column) => column.name !== name) ?? true) added.add(name)
   }
-  return { _tag: "Loads", model, added: [...added] }
+  return { _tag: "Loads", model, added: [...added], retyped: [...retyped] }
 }
 
 /** Keeps the greatest version and, where it is newer than what is known, the shape that was published. */
@@ -113,7 +120,13 @@ export const report = Effect.fnUntraced(function* (parked: ReadonlyArray<Parked>
         "edit its contract to accept the change, then run ingest again and it catches up"
     )
   }
-  for (const { model, added } of tables) {
+  for (const { model, added, retyped } of tables) {
+    if (retyped.length > 0) {
+      yield* Effect.logWarning(
+        `columns of table ${model.name} changed their type at the source: ${retyped.join(", ")}. A rewrite of old rows (ALTER … USING) ` +
+          `is not in the source's log: if there was one, run northstar backfill --snapshot ${model.name} --apply`
+      )
+    }
     if (added.length === 0) continue
     yield* Effect.logWarning(
       `table ${model.name} has new columns at the source: ${added.join(", ")}. They land in raw; add them to its contract to have them curated`
