@@ -35,6 +35,8 @@ const meanwhile = (database: string, rewrite: (stand: Stand.Stand, index: number
     yield* Fiber.join(trading)
     const { code, said } = yield* ingest.kill
     yield* Process.catchUp(stand)
+    // What was set aside while a batch was away is judged anew by reading the log again, as the runbook says.
+    yield* Process.succeed(stand, { program: "backfill", id: "anew", after: "0", through: String(head(stand)) })
     const { problems } = yield* Oracle.judge(stand, Tables.all)
     return code === undefined ? problems : [...problems, `the ingest ended (${code}): ${said}`]
   }).pipe(Effect.scoped, Random.withSeed(`${database} ${Settings.seed}`))
