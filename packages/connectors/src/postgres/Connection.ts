@@ -131,7 +131,7 @@ const connect = (url: string, replication: boolean): Effect.Effect<Connected, Co
     catch: (cause) => fromDriver("connect", cause)
   })
 
-/** Texts as they come: no type parser of the driver touches them. */
+/** Texts as they come. Sound: the driver calls nothing else of it, and every result is asked for as text. */
 const rawTexts = { getTypeParser: () => (text: string) => text } as unknown as CustomTypesConfig
 
 const runQuery = async (client: Client, sql: string, params: Parameters<Connection["query"]>[1]): Promise<Rows> => {

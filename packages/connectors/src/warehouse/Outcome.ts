@@ -14,8 +14,6 @@ export interface StageFacts {
   readonly deletes: number
   /** Changes that leave columns out. */
   readonly partial: number
-  readonly moved: number
-  readonly broken: number
   /** Distinct pairs of key and version. */
   readonly distinct: number
   /** Distinct keys. */
@@ -29,7 +27,7 @@ export const stageFacts = Effect.fnUntraced(function* (session: Session, model: 
   const keys = model.key.map(({ sql }) => sql).join(", ")
   const [row] = yield* session.query(
     `SELECT count(*) AS n, count(CASE WHEN _op = 3 THEN 1 END) AS truncates, count(CASE WHEN _op = 2 THEN 1 END) AS deletes, count(_unchanged) AS partial,
-      count(_moved_from) AS moved, count(_reason) AS broken, count(DISTINCT (${keys}, _version)) AS pairs, count(DISTINCT (${keys})) AS keys,
+      count(DISTINCT (${keys}, _version)) AS pairs, count(DISTINCT (${keys})) AS keys,
       CAST(coalesce(min(_version), 0) AS VARCHAR) AS low, CAST(coalesce(max(_version), 0) AS VARCHAR) AS high FROM ${model.stage}`
   )
   const number = (name: string) => Number(row?.[name] ?? 0)
@@ -38,8 +36,6 @@ export const stageFacts = Effect.fnUntraced(function* (session: Session, model: 
     truncates: number("truncates"),
     deletes: number("deletes"),
     partial: number("partial"),
-    moved: number("moved"),
-    broken: number("broken"),
     distinct: number("pairs"),
     keys: number("keys"),
     minVersion: BigInt(String(row?.["low"])),
