@@ -5,7 +5,8 @@ import { basename, dirname, join, resolve } from "node:path"
 import { Effect, Exit, Layer, Schedule, Scope, Semaphore } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { declare } from "@northstar/core/Failpoint"
-import { type Session, type SqlValue, Warehouse } from "../warehouse/Warehouse.ts"
+import { ObjectStore } from "../landing/ObjectStore.ts"
+import { type AttachedSegment, type Session, type SqlValue, Warehouse } from "../warehouse/Warehouse.ts"
 import { duckdb as dialect } from "./DuckDbDialect.ts"
 import * as DuckDbClient from "./DuckDbClient.ts"
 import * as DuckDbEngine from "./DuckDbEngine.ts"
@@ -76,7 +77,18 @@ const make = Effect.fn("DuckDb.make")(function* (options: DuckDbEngine.Options) 
     })
   )
   yield* Effect.scoped(connection)
-  return Warehouse.of({ dialect, session: Effect.map(connection, toSession) })
+  return Warehouse.of({ dialect, session: Effect.map(connection, toSession), attach })
+})
+
+/** DuckDB reads a segment from a local copy of it. */
+const attach: Warehouse["Service"]["attach"] = Effect.fnUntraced(function* (_session, _table, segments) {
+  const store = yield* ObjectStore
+  return yield* Effect.forEach(
+    segments,
+    (segment): Effect.Effect<AttachedSegment, ConnectorError, Scope.Scope> =>
+      Effect.map(store.local(segment.file), (file) => ({ segment, file })),
+    { concurrency: 4 }
+  )
 })
 
 const toSession = (connection: DuckDbEngine.Connection): Session => {

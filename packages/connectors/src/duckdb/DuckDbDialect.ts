@@ -105,6 +105,7 @@ export const duckdb: Dialect = {
   type,
   versionType: "HUGEINT",
   parse,
+  instantOfUs: (us) => `make_timestamptz(${us})`,
   instant: (ms) => `make_timestamptz(${ms}::BIGINT * 1000)`,
   epochMs: (instant) => `epoch_ms(${instant})`,
   event,
@@ -116,7 +117,11 @@ export const duckdb: Dialect = {
   jsonArray: (texts) => `to_json([${texts.join(", ")}])::VARCHAR`,
   segment: (file) => `read_parquet(${literal(file)}, file_row_number = true)`,
   rowNumber: "file_row_number",
-  createStage: (name, query) => `CREATE OR REPLACE TEMP TABLE ${id(name)} AS ${query}`,
+  createStage: (name, columns) =>
+    `CREATE OR REPLACE TEMP TABLE ${id(name)} (${columns.map(([sql, of]) => `${sql} ${of}`).join(", ")})`,
+  columnsOf: (schema) =>
+    `SELECT table_name AS t, column_name AS c, data_type AS d FROM information_schema.columns WHERE table_schema = ${literal(schema)} ORDER BY 1, 2`,
+  selectTree: "SELECT json_serialize_sql(CAST(? AS VARCHAR)) AS tree",
   canonical: canonicalDuckDb,
   digest: digestDuckDb
 }

@@ -20,6 +20,11 @@ export interface Block {
   readonly unchanged: TextColumn
   /** Per row: JSON array of the texts of the old key, in key order, of a primary key update, or absent. */
   readonly movedFrom: TextColumn
+  /**
+   * Per row: why capture sets the row aside, such as `malformed` or `card_number:note`, or absent. Loading puts such a row
+   * into quarantine with that reason.
+   */
+  readonly flagged: TextColumn
 }
 
 /** Texts of one column in Parquet's PLAIN BYTE_ARRAY form. */

@@ -26,6 +26,7 @@ export class BlockBuilder {
   private readonly names: ReadonlyArray<Uint8Array>
   private readonly unchangedNames = new Texts()
   private readonly oldKeys = new Texts()
+  private readonly flags = new Texts()
 
   /** `like`: a block of the same relation that this one will probably resemble; its sizes spare growing buffers. */
   constructor(relation: Relation, like?: Sizes) {
@@ -69,6 +70,13 @@ export class BlockBuilder {
     this.bytes += 4 + text.length
   }
 
+  /** The row is set aside for this reason, at most once per row. */
+  flag(reason: string): void {
+    const text = utf8.encode(reason)
+    this.flags.append(this.rows - 1, text, 0, text.length)
+    this.bytes += 4 + text.length
+  }
+
   /** What a builder of the next block of this relation is told. */
   get sizes(): Sizes {
     return { rows: this.rows, bytes: this.columns.map((texts) => texts.used) }
@@ -86,7 +94,8 @@ export class BlockBuilder {
       committedAtUs: this.committed.subarray(0, rows),
       columns: this.columns.map((texts) => texts.finish(rows)),
       unchanged: this.unchangedNames.finish(rows),
-      movedFrom: this.oldKeys.finish(rows)
+      movedFrom: this.oldKeys.finish(rows),
+      flagged: this.flags.finish(rows)
     }
   }
 

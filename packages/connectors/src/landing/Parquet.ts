@@ -53,10 +53,10 @@ export const encode = Effect.fn("Parquet.encode")(function* (
 
 const magic = new TextEncoder().encode("PAR1")
 
-const bytesOf = { int32: 4, int64: 8, timestamp: 8 } as const
+const bytesOf = { int32: 4, int64: 8 } as const
 
 type FileColumn =
-  | { readonly name: string; readonly kind: "int32" | "int64" | "timestamp"; readonly bytes: Uint8Array }
+  | { readonly name: string; readonly kind: "int32" | "int64"; readonly bytes: Uint8Array }
   | { readonly name: string; readonly kind: "text"; readonly texts: TextColumn }
 
 /** Where the next page of a column starts: its row, and the byte of its first value. */
@@ -96,9 +96,10 @@ const layout = (block: Block): ReadonlyArray<FileColumn> => [
   { name: "_op", kind: "int32", bytes: raw(Int32Array.from(block.ops)) },
   { name: "_position", kind: "int64", bytes: raw(block.positions) },
   { name: "_ordinal", kind: "int32", bytes: raw(block.ordinals) },
-  { name: "_committed_at", kind: "timestamp", bytes: raw(block.committedAtUs) },
+  { name: "_committed_at", kind: "int64", bytes: raw(block.committedAtUs) },
   { name: "_unchanged", kind: "text", texts: block.unchanged },
   { name: "_moved_from", kind: "text", texts: block.movedFrom },
+  { name: "_flagged", kind: "text", texts: block.flagged },
   ...block.relation.columns.map(({ name }, index): FileColumn => ({
     name,
     kind: "text",

@@ -1,15 +1,14 @@
 import { ThriftWriter } from "./ThriftCompact.ts"
 
 // Numbers of Parquet's enums: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
-const typeOf = { int32: 1, int64: 2, timestamp: 2, text: 6 } as const
+const typeOf = { int32: 1, int64: 2, text: 6 } as const
 const encodingPlain = 0
 const encodingRle = 3
 const codecZstd = 6
 const pageTypeData = 0
 const convertedText = 0
-const convertedTimestampMicros = 10
 
-/** A column of a segment: `text` is nullable UTF-8, `timestamp` microseconds in UTC, the numbers are never null. */
+/** A column of a segment: `text` is nullable UTF-8, the numbers are never null. */
 export interface Column {
   readonly name: string
   readonly kind: keyof typeof typeOf
@@ -77,13 +76,6 @@ const schemaElement = (element: ThriftWriter, column: Column): void => {
   element.int32(1, typeOf[column.kind]).int32(3, optional).text(4, column.name)
   // Both the old converted type and the new logical type, for old and new readers.
   if (column.kind === "text") element.int32(6, convertedText).struct(10, (logical) => logical.struct(1, () => {}))
-  if (column.kind === "timestamp") {
-    element
-      .int32(6, convertedTimestampMicros)
-      .struct(10, (logical) =>
-        logical.struct(8, (timestamp) => timestamp.bool(1, true).struct(2, (unit) => unit.struct(2, () => {})))
-      )
-  }
 }
 
 const columnChunk = (

@@ -56,6 +56,15 @@ export interface Segment {
 /**
  * Columns of every segment, before the source's own columns (which are all nullable UTF-8 text under their own names).
  * `_op` is INT32 1 upsert, 2 delete, 3 truncate; `_position` INT64; `_ordinal` INT32; `_committed_at` INT64
- * TIMESTAMP(MICROS, UTC); `_unchanged` and `_moved_from` nullable text.
+ * Unix microseconds (a plain integer: engines differ in how they read Parquet's timestamps); `_unchanged`, `_moved_from` and
+ * `_flagged` nullable text.
  */
-export const segmentColumns = ["_op", "_position", "_ordinal", "_committed_at", "_unchanged", "_moved_from"] as const
+export const segmentColumns = [
+  "_op",
+  "_position",
+  "_ordinal",
+  "_committed_at",
+  "_unchanged",
+  "_moved_from",
+  "_flagged"
+] as const

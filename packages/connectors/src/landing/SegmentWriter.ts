@@ -120,7 +120,7 @@ class Gatherer {
 }
 
 const bytesOf = (block: Block): number => {
-  let bytes = block.rows * 24 + block.unchanged.bytes.length + block.movedFrom.bytes.length
+  let bytes = block.rows * 24 + block.unchanged.bytes.length + block.movedFrom.bytes.length + block.flagged.bytes.length
   for (const column of block.columns) bytes += column.present.length + column.bytes.length
   return bytes
 }
@@ -150,7 +150,8 @@ const concat = (blocks: ReadonlyArray<Block>): Block => {
     ...merged,
     columns: first.columns.map((_, index) => concatTexts(blocks.map((block) => block.columns[index] as TextColumn))),
     unchanged: concatTexts(blocks.map((block) => block.unchanged)),
-    movedFrom: concatTexts(blocks.map((block) => block.movedFrom))
+    movedFrom: concatTexts(blocks.map((block) => block.movedFrom)),
+    flagged: concatTexts(blocks.map((block) => block.flagged))
   }
 }
 

@@ -30,12 +30,13 @@ export const query = Effect.fn("Query.query")(function* (
 })
 
 const select = Effect.fnUntraced(function* (sql: string, rowsMax: number) {
-  const { session: open } = yield* Warehouse
+  const { dialect, session: open } = yield* Warehouse
   return yield* Effect.gen(function* () {
     const session = yield* open
-    // DuckDB's own parser: it gives the tree of SELECT statements only.
-    const [parsed] = yield* session.query("SELECT json_serialize_sql(CAST(? AS VARCHAR)) AS tree", [sql])
-    yield* onlyOneSelect(parsed?.["tree"])
+    if (dialect.selectTree !== undefined) {
+      const [parsed] = yield* session.query(dialect.selectTree, [sql])
+      yield* onlyOneSelect(parsed?.["tree"])
+    }
     const statement = sql.replace(/[;\s]+$/, "")
     const found = yield* session.query(`SELECT * FROM (${statement}\n) LIMIT ${rowsMax + 1}`, [], {
       rowsMax: rowsMax + 1

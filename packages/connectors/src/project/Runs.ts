@@ -84,13 +84,10 @@ const lines = Effect.fnUntraced(function* (
   condition: string,
   last: number
 ) {
-  const field = (name: string) => `json_extract_string(fact, '$.${name}')`
-  const fresh = `${field("_tag")} = 'Committed' AND ${field("replayed")} = 'false'`
-  const only = (tag: string) => `max(CASE WHEN ${field("_tag")} = '${tag}' THEN fact END)`
+  const only = (kind: RunFact["_tag"]) => `max(CASE WHEN kind = '${kind}' THEN fact END)`
   const rows = yield* session.query(
     `SELECT run, min(stream) AS stream, CAST(${dialect.epochMs("min(recorded_at)")} AS VARCHAR) AS "startedAtMs",
-      CAST(${dialect.epochMs("max(recorded_at)")} AS VARCHAR) AS "seenAtMs", CAST(count(CASE WHEN ${fresh} THEN 1 END) AS VARCHAR) AS "batches",
-      CAST(coalesce(sum(CASE WHEN ${fresh} THEN CAST(${field("rows")} AS BIGINT) END), 0) AS VARCHAR) AS "rows",
+      CAST(${dialect.epochMs("max(recorded_at)")} AS VARCHAR) AS "seenAtMs", CAST(sum(batches) AS VARCHAR) AS "batches", CAST(sum(rows_in) AS VARCHAR) AS "rows",
       ${only("Started")} AS "started", ${only("Ended")} AS "ended"
     FROM northstar.runs WHERE pipeline = ${literal(project.name)} ${condition}
     GROUP BY run ORDER BY min(recorded_at) DESC LIMIT ${last}`

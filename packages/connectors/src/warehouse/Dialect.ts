@@ -14,6 +14,8 @@ export interface Dialect {
    * of the column's type where it is known, spares checks of texts that such a type cannot print.
    */
   readonly parse: (text: string, type: ColumnType, sourceType?: string) => string
+  /** The instant of an integer of Unix microseconds. */
+  readonly instantOfUs: (us: string) => string
   /** A literal instant from Unix milliseconds. */
   readonly instant: (ms: number) => string
   /** Unix milliseconds of an instant. */
@@ -30,12 +32,19 @@ export interface Dialect {
   readonly jsonObject: (entries: ReadonlyArray<readonly [name: string, value: string]>) => string
   /** A JSON array text of texts. */
   readonly jsonArray: (texts: ReadonlyArray<string>) => string
-  /** Rows of a segment file. `file` is what the engine reads it by. */
+  /** Rows of a segment file, for a FROM clause. `file` is what the engine reads it by, as `Warehouse.attach` gave it. */
   readonly segment: (file: string) => string
-  /** Number of a row in its segment file. */
+  /** Number of a row in its segment file: a column of `segment`. */
   readonly rowNumber: string
-  /** Creates a stage table of this session from a query, replacing an earlier one; not visible to others. */
-  readonly createStage: (name: string, query: string) => string
+  /** Creates an empty stage table of this session, replacing an earlier one; not visible to others. DDL: never inside a transaction. */
+  readonly createStage: (name: string, columns: ReadonlyArray<readonly [sql: string, type: string]>) => string
+  /** A query of the columns of a schema's tables: `t`, `c` and `d` (type) as texts in the case that `id` was given. */
+  readonly columnsOf: (schema: string) => string
+  /**
+   * A query that refuses whatever is not one SELECT, by the engine's own parser, with one `?` for the text: its only cell
+   * is a JSON tree. Undefined where wrapping the text as a subquery is enough.
+   */
+  readonly selectTree: string | undefined
   /** The value as the canonical text that digests are taken of: equal in every engine for equal values. */
   readonly canonical: (value: string, type: ColumnType) => string
   /** Digest of a text as an integer below 2⁶⁰: the first 15 hex digits of its MD5. */

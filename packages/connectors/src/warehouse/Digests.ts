@@ -72,8 +72,10 @@ export const lookUp = Effect.fn("Digests.lookUp")(function* (
   span: Span
 ) {
   const sought = `sought_${model.name}`
-  yield* session.execute(dialect.createStage(sought, soughtQuery(dialect, model, keys)))
   const stage = dialect.id(sought)
+  const columns = model.key.map(({ sql, type }) => [sql, dialect.type(type)] as const)
+  yield* session.execute(dialect.createStage(sought, [["_index", dialect.type({ kind: "int32" })], ...columns]))
+  if (keys.length > 0) yield* session.execute(`INSERT INTO ${stage} ${soughtQuery(dialect, model, keys)}`)
   const current = yield* session.query(
     `SELECT s._index AS i, CAST(${rowDigest(dialect, model, "t.")} AS VARCHAR) AS d FROM ${stage} AS s JOIN ${model.curated} AS t ON ${sameKey(model, "t", "s")}`,
     [],

@@ -20,9 +20,7 @@ export const plan = Effect.fn("Migrate.plan")(function* (
   dialect: Dialect,
   models: ReadonlyArray<Model>
 ) {
-  const found = yield* session.query(
-    `SELECT table_name AS t, column_name AS c, data_type AS d FROM information_schema.columns WHERE table_schema = 'curated' ORDER BY 1, 2`
-  )
+  const found = yield* session.query(dialect.columnsOf("curated"))
   const existing = Map.groupBy(found, (row) => String(row["t"]))
   return models.flatMap((model) => [
     ...tableMigrations(model, model.name, model.curated, curatedColumns(dialect, model), existing.get(model.name)),

@@ -13,6 +13,9 @@ export interface Model {
   readonly name: string
   readonly curated: string
   readonly history: string
+  /** How columns of `curated` and `history` are qualified in statements that change them. */
+  readonly curatedRef: string
+  readonly historyRef: string
   /** This session's stage of the table. */
   readonly stage: string
   readonly columns: ReadonlyArray<ModelColumn>
@@ -63,6 +66,8 @@ export const make = (dialect: Dialect, table: Table): Model => {
     name: table.name,
     curated: `curated.${dialect.id(table.name)}`,
     history: `curated.${dialect.id(`${table.name}__history`)}`,
+    curatedRef: dialect.id(table.name),
+    historyRef: dialect.id(`${table.name}__history`),
     stage: dialect.id(`stage_${table.name}`),
     columns,
     key: table.key.map((name) => columns.find((column) => column.name === name)!)
@@ -130,7 +135,10 @@ export const controlTables = (dialect: Dialect): ReadonlyArray<string> => {
     create("floors", `table_name ${t}, version ${v}, batch ${t}`),
     create("held", `table_name ${t}, row_key ${t}, version ${v}, missing ${t}, batch ${t}`),
     create("findings", `batch ${t}, table_name ${t}, name ${t}, severity ${t}, failed ${int}, recorded_at ${at}`),
-    create("runs", `run ${t}, pipeline ${t}, stream ${t}, recorded_at ${at}, fact ${t}`)
+    create(
+      "runs",
+      `run ${t}, pipeline ${t}, stream ${t}, recorded_at ${at}, kind ${t}, batches ${int}, rows_in ${int}, fact ${t}`
+    )
   ]
 }
 

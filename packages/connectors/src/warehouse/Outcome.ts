@@ -27,7 +27,7 @@ export const stageFacts = Effect.fnUntraced(function* (session: Session, model: 
   const keys = model.key.map(({ sql }) => sql).join(", ")
   const [row] = yield* session.query(
     `SELECT count(*) AS n, count(CASE WHEN _op = 3 THEN 1 END) AS truncates, count(CASE WHEN _op = 2 THEN 1 END) AS deletes, count(_unchanged) AS partial,
-      count(DISTINCT (${keys}, _version)) AS pairs, count(DISTINCT (${keys})) AS keys,
+      (SELECT count(*) FROM (SELECT DISTINCT ${keys}, _version FROM ${model.stage}) AS p) AS pairs, (SELECT count(*) FROM (SELECT DISTINCT ${keys} FROM ${model.stage}) AS k) AS keys,
       CAST(coalesce(min(_version), 0) AS VARCHAR) AS low, CAST(coalesce(max(_version), 0) AS VARCHAR) AS high FROM ${model.stage}`
   )
   const number = (name: string) => Number(row?.[name] ?? 0)
@@ -69,8 +69,8 @@ export const decide = Effect.fn("Outcome.decide")(function* (
   if (facts.partial > 0 && duplicates > 0) yield* followQuarantined(session, dialect, model, anyOpen)
   if (anyOpen) {
     yield* session.execute(
-      `UPDATE ${model.stage} AS s SET _outcome = 'superseded' WHERE _reason IS NOT NULL AND _outcome IS NULL
-        AND EXISTS (SELECT 1 FROM northstar.quarantine AS q WHERE ${isOpen(model)} AND q.version = s._version AND q.row_key = ${stageKey(dialect, model, "s.")})`
+      `UPDATE ${model.stage} SET _outcome = 'superseded' WHERE _reason IS NOT NULL AND _outcome IS NULL
+        AND EXISTS (SELECT 1 FROM northstar.quarantine AS q WHERE ${isOpen(model)} AND q.version = ${model.stage}._version AND q.row_key = ${stageKey(dialect, model, `${model.stage}.`)})`
     )
   }
 })
@@ -92,22 +92,23 @@ const sameContent = (model: Model, left: string, right: string): string =>
     .join(" AND ")
 
 const knownInHistory = (model: Model): string =>
-  `UPDATE ${model.stage} AS s SET _outcome = 'superseded' FROM ${model.history} AS h WHERE ${sameKey(model, "s", "h")}
-    AND s._version = h._version AND s._outcome IS NULL AND ${sameContent(model, "s", "h")}`
+  `UPDATE ${model.stage} SET _outcome = 'superseded' FROM ${model.history} AS h WHERE ${sameKey(model, model.stage, "h")}
+    AND ${model.stage}._version = h._version AND ${model.stage}._outcome IS NULL AND ${sameContent(model, model.stage, "h")}`
 
 const conflictsWithHistory = (model: Model): string =>
-  `UPDATE ${model.stage} AS s SET _reason = 'version_conflict' FROM ${model.history} AS h WHERE ${sameKey(model, "s", "h")}
-    AND s._version = h._version AND s._outcome IS NULL AND s._reason IS NULL`
+  `UPDATE ${model.stage} SET _reason = 'version_conflict' FROM ${model.history} AS h WHERE ${sameKey(model, model.stage, "h")}
+    AND ${model.stage}._version = h._version AND ${model.stage}._outcome IS NULL AND ${model.stage}._reason IS NULL`
 
 /** The same key and version twice in one stage: equal ones are repeats, others conflict with the first. */
 const repeated = Effect.fnUntraced(function* (session: Session, dialect: Dialect, model: Model) {
-  const earlier = `f._op <> 3 AND s._op <> 3 AND s._version = f._version AND ${stageKey(dialect, model, "s.")} = ${stageKey(dialect, model, "f.")}
-    AND (f._segment < s._segment OR (f._segment = s._segment AND f._row < s._row))`
+  const s = model.stage
+  const earlier = `f._op <> 3 AND ${s}._op <> 3 AND ${s}._version = f._version AND ${stageKey(dialect, model, `${s}.`)} = ${stageKey(dialect, model, "f.")}
+    AND (f._segment < ${s}._segment OR (f._segment = ${s}._segment AND f._row < ${s}._row))`
   yield* session.execute(
-    `UPDATE ${model.stage} AS s SET _outcome = 'superseded' WHERE s._outcome IS NULL AND EXISTS (SELECT 1 FROM ${model.stage} AS f WHERE ${earlier} AND ${sameContent(model, "s", "f")})`
+    `UPDATE ${s} SET _outcome = 'superseded' FROM ${s} AS f WHERE ${s}._outcome IS NULL AND ${earlier} AND ${sameContent(model, s, "f")}`
   )
   yield* session.execute(
-    `UPDATE ${model.stage} AS s SET _reason = 'version_conflict' WHERE s._outcome IS NULL AND s._reason IS NULL AND EXISTS (SELECT 1 FROM ${model.stage} AS f WHERE ${earlier} AND f._outcome IS NULL)`
+    `UPDATE ${s} SET _reason = 'version_conflict' FROM ${s} AS f WHERE ${s}._outcome IS NULL AND ${s}._reason IS NULL AND ${earlier} AND f._outcome IS NULL`
   )
 })
 

@@ -8,8 +8,8 @@ import { decide, isAccepted, type StageFacts, stageFacts } from "./Outcome.ts"
 import { account } from "./Accounting.ts"
 import { quarantine } from "./Quarantine.ts"
 import { collectDependents, floorOf, highOf, refold, refoldNames, rowKey } from "./Refold.ts"
-import { type StagedSegment, violates } from "./Stage.ts"
-import type { Session } from "./Warehouse.ts"
+import { violates } from "./Stage.ts"
+import type { AttachedSegment, Session } from "./Warehouse.ts"
 
 /** The durable steps of publishing one table, in order. */
 const step = declare("publish", ["decided", "history", "current", "quarantine", "accounted"])
@@ -24,7 +24,7 @@ export interface Publication {
 /** A table's stage, with the segments it was filled from and the greatest version published before. */
 export interface Staged {
   readonly model: Model
-  readonly segments: ReadonlyArray<StagedSegment>
+  readonly segments: ReadonlyArray<AttachedSegment>
   readonly highVersion: bigint
 }
 
@@ -43,8 +43,8 @@ export const publishTable = Effect.fn("Publish.table")(function* (
   const isLate = facts.minVersion <= highVersion
   if (facts.truncates > 0) {
     yield* session.execute(
-      `INSERT INTO northstar.floors SELECT ${literal(model.name)}, max(_version), ${literal(publication.batch)} FROM ${model.stage} WHERE _op = 3
-        HAVING max(_version) NOT IN (SELECT version FROM northstar.floors WHERE table_name = ${literal(model.name)})`
+      `INSERT INTO northstar.floors SELECT ${literal(model.name)}, t.version, ${literal(publication.batch)} FROM (SELECT max(_version) AS version FROM ${model.stage} WHERE _op = 3) AS t
+        WHERE t.version NOT IN (SELECT version FROM northstar.floors WHERE table_name = ${literal(model.name)})`
     )
   }
   yield* decide(session, dialect, model, facts, isLate)
@@ -142,11 +142,9 @@ const collectRefolds = Effect.fnUntraced(function* (
     isLate && facts.truncates > 0
       ? ` UNION SELECT ${keys} FROM ${model.history} WHERE _unchanged IS NOT NULL AND _version > ${floorOf(model)}`
       : ""
+  yield* session.execute(`DELETE FROM ${names.keysSql}`)
   yield* session.execute(
-    dialect.createStage(
-      names.keys,
-      `SELECT DISTINCT ${keys} FROM ${model.stage} WHERE ${isAccepted} AND (_unchanged IS NOT NULL OR _version <= ${highOf(model)}${someHeld ? ` OR ${heldKeys}` : ""})${dependsOnFloor}`
-    )
+    `INSERT INTO ${names.keysSql} SELECT DISTINCT ${keys} FROM ${model.stage} WHERE ${isAccepted} AND (_unchanged IS NOT NULL OR _version <= ${highOf(model)}${someHeld ? ` OR ${heldKeys}` : ""})${dependsOnFloor}`
   )
   yield* collectDependents(session, dialect, model)
   return true

@@ -2,8 +2,7 @@ import { Effect } from "effect"
 import { type Dialect, literal } from "./Dialect.ts"
 import type { Model } from "./Model.ts"
 import { isAccepted, stageKey } from "./Outcome.ts"
-import type { StagedSegment } from "./Stage.ts"
-import type { Session } from "./Warehouse.ts"
+import type { AttachedSegment, Session } from "./Warehouse.ts"
 
 /** How a quarantined change was resolved that a later batch could publish. */
 export const publishedBy = (batch: string): string => `published by ${batch}`
@@ -16,14 +15,14 @@ export const quarantine = Effect.fnUntraced(function* (
   session: Session,
   dialect: Dialect,
   model: Model,
-  segments: ReadonlyArray<StagedSegment>,
+  segments: ReadonlyArray<AttachedSegment>,
   { batch, recordedAtMs }: { readonly batch: string; readonly recordedAtMs: number }
 ) {
   const now = dialect.instant(recordedAtMs)
   const key = stageKey(dialect, model, "s.")
   yield* session.execute(
-    `UPDATE northstar.quarantine AS q SET resolved_at = ${now}, resolution = ${literal(publishedBy(batch))} WHERE q.table_name = ${literal(model.name)} AND q.resolved_at IS NULL
-      AND EXISTS (SELECT 1 FROM ${model.stage} AS s WHERE ${isAccepted} AND s._version = q.version AND ${key} = q.row_key)`
+    `UPDATE northstar.quarantine SET resolved_at = ${now}, resolution = ${literal(publishedBy(batch))} WHERE table_name = ${literal(model.name)} AND resolved_at IS NULL
+      AND EXISTS (SELECT 1 FROM ${model.stage} AS s WHERE ${isAccepted} AND s._version = quarantine.version AND ${key} = quarantine.row_key)`
   )
   let quarantined = 0
   const setAside = yield* session.query(

@@ -16,14 +16,16 @@ const movesMax = 1_000
  */
 export const refold = Effect.fn("Refold.refold")(function* (session: Session, dialect: Dialect, model: Model) {
   const names = refoldNames(dialect, model)
-  yield* session.execute(dialect.createStage(names.chain, chainStart(dialect, model, names)))
+  yield* session.execute(`DELETE FROM ${names.chainSql}`)
+  yield* session.execute(`INSERT INTO ${names.chainSql} ${chainStart(dialect, model, names)}`)
   for (let move = 0; move < movesMax; move++) {
     const found = yield* session.execute(chainStep(dialect, model, names, move))
     if (found === 0) break
   }
-  yield* session.execute(dialect.createStage(names.folded, foldQuery(dialect, model, names)))
+  yield* session.execute(`DELETE FROM ${names.foldedSql}`)
+  yield* session.execute(`INSERT INTO ${names.foldedSql} ${foldQuery(dialect, model, names)}`)
   yield* session.execute(
-    `DELETE FROM ${model.curated} AS t USING ${names.keysSql} AS k WHERE ${sameKey(model, "t", "k")}`
+    `DELETE FROM ${model.curated} WHERE EXISTS (SELECT 1 FROM ${names.keysSql} AS k WHERE ${sameKey(model, model.curatedRef, "k")})`
   )
   yield* session.execute(
     `DELETE FROM northstar.held WHERE table_name = ${literal(model.name)} AND row_key IN (SELECT ${rowKey(dialect, model)} FROM ${names.keysSql})`
@@ -68,6 +70,34 @@ export const movedKey = (dialect: Dialect, model: Model, from = ""): string =>
       ({ type }, index) => `CAST(${dialect.parse(dialect.jsonAt(`${from}_moved_from`, index), type)} AS VARCHAR)`
     )
   )
+
+/** Creates the empty stages that a refold works on, in this session; before its transaction, since an engine may commit at DDL. */
+export const createRefoldStages = Effect.fnUntraced(function* (session: Session, dialect: Dialect, model: Model) {
+  const names = refoldNames(dialect, model)
+  const integer = dialect.type({ kind: "int32" })
+  const typed = (prefix: (index: number, sql: string) => string) =>
+    model.key.map(({ sql, type }, index) => [prefix(index, sql), dialect.type(type)] as const)
+  const keys = typed((_, sql) => sql)
+  const roots = typed((index) => `_root_${index}`)
+  const types = new Map(historyColumns(dialect, model))
+  const values = model.columns
+    .filter(({ name }) => !model.table.key.includes(name))
+    .flatMap(({ name, sql, type }) => [
+      [sql, dialect.type(type)] as const,
+      [dialect.id(`_from_${name}`), dialect.versionType] as const
+    ])
+  const kept = keptMetadata.map((name) => [name, types.get(name)!] as const)
+  yield* session.execute(dialect.createStage(names.keys, keys))
+  yield* session.execute(
+    dialect.createStage(names.chain, [...roots, ...keys, ["_below", dialect.versionType], ["_move", integer]])
+  )
+  yield* session.execute(
+    dialect.createStage(names.folded, [...keys, ...values, ["_version", dialect.versionType], ...kept])
+  )
+})
+
+/** What a folded row keeps of its newest upsert besides its version. */
+const keptMetadata = ["_batch", "_source_commit_at", "_ingested_at", "_recorded_at"] as const
 
 /** The stages that a refold works on; the caller fills `keys`. */
 export const refoldNames = (dialect: Dialect, model: Model) => {
@@ -131,9 +161,7 @@ const foldQuery = (dialect: Dialect, model: Model, names: Names): string => {
       return [`${dialect.newest(sql, carrier)} AS ${sql}`, `max(${carrier}) AS ${dialect.id(`_from_${name}`)}`]
     })
   const keys = model.key.map(({ sql }, index) => `_root_${index} AS ${sql}`)
-  const kept = ["_batch", "_source_commit_at", "_ingested_at", "_recorded_at"].map(
-    (name) => `${dialect.newest(name, own)} AS ${name}`
-  )
+  const kept = keptMetadata.map((name) => `${dialect.newest(name, own)} AS ${name}`)
   return `SELECT ${[...keys, ...values, `max(${own}) AS _version`, ...kept].join(", ")}
   FROM (${liveQuery(model, names)}) AS live GROUP BY ${roots(model)} HAVING max(${own}) IS NOT NULL`
 }

@@ -4,7 +4,7 @@ import { declare } from "@northstar/core/Failpoint"
 import type { Table } from "@northstar/core/Table"
 import { type Dialect, literal } from "./Dialect.ts"
 import { make as makeModel, type Model } from "./Model.ts"
-import { collectDependents, refold, refoldNames } from "./Refold.ts"
+import { collectDependents, createRefoldStages, refold, refoldNames } from "./Refold.ts"
 import { publishedBy } from "./Quarantine.ts"
 import { type Session, Warehouse } from "./Warehouse.ts"
 import { lock } from "./Watermarks.ts"
@@ -47,6 +47,7 @@ export const apply = Effect.fn("Rollback.apply")(function* (tables: ReadonlyArra
   return yield* Effect.scoped(
     Effect.gen(function* () {
       const session = yield* open
+      for (const table of tables) yield* createRefoldStages(session, dialect, makeModel(dialect, table))
       const planned = yield* session.transaction(
         Effect.gen(function* () {
           yield* lock(
@@ -98,7 +99,7 @@ const planIn = Effect.fnUntraced(function* (
     }
     const model = makeModel(dialect, table)
     const [counts] = yield* session.query(
-      `SELECT count(*) AS changes, count(DISTINCT (${model.key.map(({ sql }) => sql).join(", ")})) AS keys,
+      `SELECT count(*) AS changes, (SELECT count(*) FROM (SELECT DISTINCT ${model.key.map(({ sql }) => sql).join(", ")} FROM ${model.history} WHERE _batch = ${literal(batch)}) AS k) AS keys,
         (SELECT count(*) FROM northstar.quarantine WHERE table_name = ${literal(model.name)} AND batch = ${literal(batch)}) AS quarantined
       FROM ${model.history} WHERE _batch = ${literal(batch)}`
     )
@@ -126,11 +127,9 @@ const takeBack = Effect.fnUntraced(function* (session: Session, dialect: Dialect
   const ofBatch = `_batch = ${literal(batch)}`
   const floor = `(SELECT max(version) FROM northstar.floors WHERE table_name = ${literal(model.name)} AND batch = ${literal(batch)})`
   // Without the batch's floor everything that it removed comes back.
+  yield* session.execute(`DELETE FROM ${names.keysSql}`)
   yield* session.execute(
-    dialect.createStage(
-      names.keys,
-      `SELECT DISTINCT ${keys} FROM ${model.history} WHERE ${ofBatch} OR _version <= ${floor}`
-    )
+    `INSERT INTO ${names.keysSql} SELECT DISTINCT ${keys} FROM ${model.history} WHERE ${ofBatch} OR _version <= ${floor}`
   )
   yield* collectDependents(session, dialect, model)
   yield* session.execute(`DELETE FROM ${model.history} WHERE ${ofBatch}`)

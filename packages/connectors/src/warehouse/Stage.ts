@@ -3,11 +3,29 @@ import type { Segment } from "../landing/Segment.ts"
 import { sourceColumn } from "./Contract.ts"
 import { type Dialect, literal } from "./Dialect.ts"
 import { type Model, versionSql } from "./Model.ts"
+import type { AttachedSegment } from "./Warehouse.ts"
 
-/** A segment with what the engine reads it by (a verified local path, or a path in an external stage). */
-export interface StagedSegment {
-  readonly segment: Segment
-  readonly file: string
+/** Columns of a table's stage, with types, in the order of `stageQuery`. */
+export const stageColumns = (dialect: Dialect, model: Model): ReadonlyArray<readonly [sql: string, type: string]> => {
+  const text = dialect.type({ kind: "text" })
+  const instant = dialect.type({ kind: "timestamptz" })
+  return [
+    ["_segment", text],
+    ["_row", dialect.type({ kind: "int64" })],
+    ["_op", dialect.type({ kind: "int16" })],
+    ["_version", dialect.versionType],
+    ["_source_commit_at", instant],
+    ["_ingested_at", instant],
+    ["_unchanged", text],
+    ["_moved_from", text],
+    ...model.columns.map(({ sql, type }) => [sql, dialect.type(type)] as const),
+    ["_event_at", instant],
+    ["_business_date", dialect.type({ kind: "date" })],
+    ["_business_zone", text],
+    ["_reason", text],
+    ["_broken_key", text],
+    ["_outcome", text]
+  ]
 }
 
 /**
@@ -15,10 +33,10 @@ export interface StagedSegment {
  * `_row`), `_reason`, which names the first thing wrong with the row, `_broken_key`, the text of an unusable key, and
  * `_outcome`, which publishing fills in. Nothing is dropped: what cannot be read is there with a reason.
  */
-export const stageQuery = (dialect: Dialect, model: Model, segments: ReadonlyArray<StagedSegment>): string =>
+export const stageQuery = (dialect: Dialect, model: Model, segments: ReadonlyArray<AttachedSegment>): string =>
   segments.map((segment) => segmentQuery(dialect, model, segment)).join("\nUNION ALL\n")
 
-const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: StagedSegment): string => {
+const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: AttachedSegment): string => {
   const source = (name: string): string => {
     const from = sourceColumn(model.table, name, segment.columns)
     return from === undefined ? `CAST(NULL AS ${dialect.type({ kind: "text" })})` : dialect.id(from)
@@ -32,8 +50,8 @@ const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: StagedS
     return `${dialect.parse(text, type, sourceType(name))} AS ${sql}, ${text} AS ${raw(dialect, name)}`
   })
   const texts = `SELECT ${literal(segment.file.path)} AS _segment, ${dialect.rowNumber} AS _row, _op,
-    ${versionSql(dialect, segment.epoch, segment.revision + model.table.revision)} AS _version, _committed_at AS _source_commit_at,
-    ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, ${unchanged(dialect, model, segment)} AS _unchanged, _moved_from,
+    ${versionSql(dialect, segment.epoch, segment.revision + model.table.revision)} AS _version, ${dialect.instantOfUs("_committed_at")} AS _source_commit_at,
+    ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, ${unchanged(dialect, model, segment)} AS _unchanged, _moved_from, _flagged,
     ${parsed.join(",\n    ")}
   FROM ${dialect.segment(file)}`
   const typed = model.columns.map(({ sql }) => sql).join(", ")
@@ -68,7 +86,7 @@ export const eventColumns = (dialect: Dialect, { table, columns }: Model): strin
   const { event } = table
   const column = columns.find(({ name }) => name === event?.column)
   if (event === undefined || column === undefined) {
-    return "CAST(NULL AS TIMESTAMPTZ) AS _event_at, CAST(NULL AS DATE) AS _business_date, CAST(NULL AS VARCHAR) AS _business_zone"
+    return `CAST(NULL AS ${dialect.type({ kind: "timestamptz" })}) AS _event_at, CAST(NULL AS DATE) AS _business_date, CAST(NULL AS VARCHAR) AS _business_zone`
   }
   const { at, day } = dialect.event(column.sql, column.type, event.zone)
   return `${at} AS _event_at, ${day} AS _business_date, ${literal(event.zone)} AS _business_zone`
@@ -96,7 +114,8 @@ const reason = (dialect: Dialect, model: Model): string => {
   const checks = model.table.checks
     .filter((check) => check.severity === "quarantine")
     .map((check) => `WHEN ${isUpsert} AND ${violates(dialect, model, check)} THEN ${literal(checkName(check))}`)
-  return `CASE ${[...keys, ...values, ...checks].join("\n  ")} END`
+  const flagged = "WHEN _op <> 3 AND _flagged IS NOT NULL THEN _flagged"
+  return `CASE ${[flagged, ...keys, ...values, ...checks].join("\n  ")} END`
 }
 
 /** Whether a staged row breaks a check. NULL breaks only `NotNull`, and only where the change carries the column. */

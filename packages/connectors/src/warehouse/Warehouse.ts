@@ -1,5 +1,7 @@
 import { Context, type Effect, type Scope } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
+import type { ObjectStore } from "../landing/ObjectStore.ts"
+import type { Segment } from "../landing/Segment.ts"
 import type { Dialect } from "./Dialect.ts"
 
 /** A value of a result: 64-bit integers and decimals as text, so that no digit is lost. */
@@ -12,8 +14,23 @@ export class Warehouse extends Context.Service<
     readonly dialect: Dialect
     /** Opens a session: one connection, one transaction at a time. Closing the scope rolls back what is open. */
     readonly session: Effect.Effect<Session, ConnectorError, Scope.Scope>
+    /**
+     * Makes segments of one table readable by `dialect.segment` in this session until the scope closes: copies them here,
+     * or loads them into a table of the session. Fails with `InvalidData` where a file is not what the log recorded.
+     */
+    readonly attach: (
+      session: Session,
+      table: string,
+      segments: ReadonlyArray<Segment>
+    ) => Effect.Effect<ReadonlyArray<AttachedSegment>, ConnectorError, ObjectStore | Scope.Scope>
   }
 >()("@northstar/connectors/Warehouse") {}
+
+/** A segment with what `dialect.segment` reads it by (a verified local path, or its path in an external stage). */
+export interface AttachedSegment {
+  readonly segment: Segment
+  readonly file: string
+}
 
 /** One connection to the warehouse. */
 export interface Session {

@@ -7,6 +7,10 @@ const FactText = Schema.fromJsonString(RunFact)
 
 const text = Schema.encodeSync(FactText)
 
+/** Whether a fact is of a batch that was committed now, not found committed. */
+const isFresh = (fact: RunFact): fact is Extract<RunFact, { readonly _tag: "Committed" }> =>
+  fact._tag === "Committed" && !fact.replayed
+
 /** A fact waits a few seconds for a warehouse whose owner has died; written twice, it is there once. */
 const retry = {
   schedule: Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 5 })),
@@ -24,9 +28,9 @@ export const layer = Layer.effect(
         Effect.scoped(
           Effect.flatMap(open, (session) =>
             session.execute(
-              `INSERT INTO northstar.runs SELECT ?, ?, ?, ${dialect.instant(atMs)}, ? WHERE NOT EXISTS
+              `INSERT INTO northstar.runs SELECT ?, ?, ?, ${dialect.instant(atMs)}, ?, ${isFresh(fact) ? 1 : 0}, ${isFresh(fact) ? fact.rows : 0}, ? WHERE NOT EXISTS
                 (SELECT 1 FROM northstar.runs WHERE run = ? AND recorded_at = ${dialect.instant(atMs)} AND fact = ?)`,
-              [run, key.pipeline, key.stream, text(fact), run, text(fact)]
+              [run, key.pipeline, key.stream, fact._tag, text(fact), run, text(fact)]
             )
           )
         ).pipe(Effect.retry(retry), Effect.mapError(failed), Effect.asVoid),

@@ -14,7 +14,8 @@ import { type Dialect, literal } from "./Dialect.ts"
 import { make as makeModel, type Model } from "./Model.ts"
 import { publishTable, type Staged } from "./Publish.ts"
 import * as Shapes from "./Shapes.ts"
-import { stageQuery, type StagedSegment } from "./Stage.ts"
+import { createRefoldStages } from "./Refold.ts"
+import { stageColumns, stageQuery } from "./Stage.ts"
 import { type Session, Warehouse } from "./Warehouse.ts"
 import * as Watermarks from "./Watermarks.ts"
 
@@ -38,9 +39,10 @@ export const make = (options: Options): Sink<Segment, Warehouse | ObjectStore> =
     key: StreamKey,
     position: PositionType<P>
   ): Effect.fn.Return<Writer<Segment, P>, ConnectorError, Warehouse | ObjectStore | Scope.Scope> {
-    const { dialect, session: open } = yield* Warehouse
+    const { attach, dialect, session: open } = yield* Warehouse
     const store = yield* ObjectStore
     const session = yield* open
+    const prepared = new Set<string>()
     const tables = options.tables.filter(({ name }) => options.catchUp === undefined || name === options.catchUp)
     const standing = yield* Watermarks.load(
       session,
@@ -64,7 +66,7 @@ export const make = (options: Options): Sink<Segment, Warehouse | ObjectStore> =
         const models = yield* Ref.get(active)
         // The scope holds the segments' local copies until the batch is published.
         const loaded = yield* Effect.scoped(
-          loadBatch({ session, dialect, store, key, position, options }, models, batch)
+          loadBatch({ session, dialect, attach, store, prepared, key, position, options }, models, batch)
         )
         yield* Ref.set(watermark, Option.some(batch.through))
         yield* Ref.set(active, loaded.active)
@@ -77,7 +79,10 @@ export const make = (options: Options): Sink<Segment, Warehouse | ObjectStore> =
 interface Context<P> {
   readonly session: Session
   readonly dialect: Dialect
+  readonly attach: Warehouse["Service"]["attach"]
   readonly store: ObjectStore["Service"]
+  /** Tables whose refold stages this session has. */
+  readonly prepared: Set<string>
   readonly key: StreamKey
   readonly position: PositionType<P>
   readonly options: Options
@@ -176,17 +181,15 @@ const publishBatch = Effect.fnUntraced(function* <P>(
 })
 
 const stage = Effect.fnUntraced(function* <P>(
-  { session, dialect, store }: Context<P>,
+  { session, dialect, attach, store, prepared }: Context<P>,
   model: Model,
   segments: ReadonlyArray<Segment>
 ) {
-  const files = yield* Effect.forEach(
-    segments,
-    (segment): Effect.Effect<StagedSegment, ConnectorError, Scope.Scope> =>
-      Effect.map(store.local(segment.file), (file) => ({ segment, file })),
-    { concurrency: 4 }
-  )
-  yield* session.execute(dialect.createStage(`stage_${model.name}`, stageQuery(dialect, model, files)))
+  if (!prepared.has(model.name)) yield* createRefoldStages(session, dialect, model)
+  prepared.add(model.name)
+  const files = yield* attach(session, model.name, segments).pipe(Effect.provideService(ObjectStore, store))
+  yield* session.execute(dialect.createStage(`stage_${model.name}`, stageColumns(dialect, model)))
+  yield* session.execute(`INSERT INTO ${model.stage} ${stageQuery(dialect, model, files)}`)
   const counted = yield* session.query(`SELECT count(*) AS n FROM ${model.stage}`)
   const rows = Number(counted[0]?.["n"])
   const written = segments.reduce((sum, { file }) => sum + file.rows, 0)

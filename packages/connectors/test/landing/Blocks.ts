@@ -11,6 +11,7 @@ export interface TestRow {
   readonly values: ReadonlyArray<string | null>
   readonly unchanged?: string | null
   readonly movedFrom?: string | null
+  readonly flagged?: string | null
 }
 
 /** A relation with text columns; the first is the key. */
@@ -46,5 +47,6 @@ export const block = (shape: Relation, rows: ReadonlyArray<TestRow>): Block => (
   committedAtUs: BigInt64Array.from(rows, (row) => row.committedAtUs ?? 0n),
   columns: shape.columns.map((_, index) => textColumn(rows.map((row) => row.values[index] ?? null))),
   unchanged: textColumn(rows.map((row) => row.unchanged ?? null)),
-  movedFrom: textColumn(rows.map((row) => row.movedFrom ?? null))
+  movedFrom: textColumn(rows.map((row) => row.movedFrom ?? null)),
+  flagged: textColumn(rows.map((row) => row.flagged ?? null))
 })

@@ -18,9 +18,7 @@ const readBack = (file: Uint8Array) =>
         const connection = await (await DuckDBInstance.create(":memory:")).connect()
         try {
           await connection.run("SET TimeZone = 'UTC'")
-          const rows = await connection.runAndReadAll(
-            `SELECT * REPLACE (epoch_us(_committed_at) AS _committed_at) FROM read_parquet('${path}')`
-          )
+          const rows = await connection.runAndReadAll(`SELECT * FROM read_parquet('${path}')`)
           const types = await connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet('${path}')`)
           return { rows: rows.getRows(), types: types.getRows().map((row) => [row[0], row[1]]) }
         } finally {
@@ -38,6 +36,7 @@ const expected = (rows: ReadonlyArray<TestRow>) =>
     row.committedAtUs ?? 0n,
     row.unchanged ?? null,
     row.movedFrom ?? null,
+    row.flagged ?? null,
     ...row.values
   ])
 
@@ -50,9 +49,10 @@ it.effect("a segment has the system columns and then the relation's as text", ()
       ["_op", "INTEGER"],
       ["_position", "BIGINT"],
       ["_ordinal", "INTEGER"],
-      ["_committed_at", "TIMESTAMP WITH TIME ZONE"],
+      ["_committed_at", "BIGINT"],
       ["_unchanged", "VARCHAR"],
       ["_moved_from", "VARCHAR"],
+      ["_flagged", "VARCHAR"],
       ["id", "VARCHAR"],
       ["note", "VARCHAR"]
     ])
@@ -69,13 +69,20 @@ const Row = Schema.Struct({
   committedAtUs: Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: 4_102_444_800_000_000n })),
   values: Schema.Tuple([Text, Text, Text]),
   unchanged: Text,
-  movedFrom: Text
+  movedFrom: Text,
+  flagged: Text
 })
 
 /** Lone surrogates have no UTF-8 form and cannot reach a block. */
 const wellFormed = (row: typeof Row.Type): TestRow => {
   const text = (value: string | null) => (value === null ? null : value.toWellFormed())
-  return { ...row, values: row.values.map(text), unchanged: text(row.unchanged), movedFrom: text(row.movedFrom) }
+  return {
+    ...row,
+    values: row.values.map(text),
+    unchanged: text(row.unchanged),
+    movedFrom: text(row.movedFrom),
+    flagged: text(row.flagged)
+  }
 }
 
 it.effect.prop(
