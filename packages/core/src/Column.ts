@@ -35,6 +35,10 @@ export interface Column<out T = unknown> {
   readonly tag: "pci" | "pii" | undefined
   /** Names the column had at the source before. */
   readonly aliases: ReadonlyArray<string>
+  /** `false`: card numbers are not looked for here, see `notCard`. */
+  readonly scanned: boolean
+  /** Filled at capture from the card number in another column, never read from the source. */
+  readonly cardPart: { readonly of: string; readonly part: "last4" | "brand" } | undefined
   /** Decodes the source's text; carries the type of the value in a row. */
   readonly schema: Schema.Codec<T, string | null>
 }
@@ -45,6 +49,8 @@ const column = <T>(type: ColumnType, schema: Schema.Codec<T, string>): Column<T>
   optional: false,
   tag: undefined,
   aliases: [],
+  scanned: true,
+  cardPart: undefined,
   schema
 })
 
@@ -95,8 +101,29 @@ export const optional = <T>(of: Column<T>): Column<T | null> => ({ ...nullable(o
 /** Personal data: masked for roles without the right to see it. */
 export const pii = <T>(of: Column<T>): Column<T> => ({ ...of, tag: "pii" })
 
-/** Card data: may become durable only as a token. A capture that cannot make tokens refuses the table. */
+/**
+ * Card data, a text: a card number becomes durable only as its token, anything else in the column (verification values,
+ * track data) as NULL. A capture without keys refuses the table.
+ */
 export const pci = <T>(of: Column<T>): Column<T> => ({ ...of, tag: "pci" })
+
+/** The last four digits of the card number in a `pci` column of the same table; NULL where there is none. */
+export const cardLast4Of = (column: string): Column<string | null> => ({
+  ...optional(text),
+  cardPart: { of: column, part: "last4" }
+})
+
+/** The brand (`visa`, `mastercard`, …) of the card number in a `pci` column of the same table; NULL where it is not known. */
+export const cardBrandOf = (column: string): Column<string | null> => ({
+  ...optional(text),
+  cardPart: { of: column, part: "brand" }
+})
+
+/**
+ * Known to hold digits that are no card numbers, such as the codes of products: no card number is looked for. The risk is
+ * the contract's: a card number that does get there lands as it is.
+ */
+export const notCard = <T>(of: Column<T>): Column<T> => ({ ...of, scanned: false })
 
 /** The column was called so at the source before. */
 export const renamedFrom = <T>(of: Column<T>, ...names: ReadonlyArray<string>): Column<T> => ({

@@ -73,6 +73,7 @@ export const run = Effect.fn("Pipeline.run")(function* <A, P, B, R>(
     Effect.scoped,
     // A run that tries again for an hour must not do so in silence.
     Effect.tapError((error) => Effect.logWarning(`${options.program}: ${error.message}`)),
+    Effect.tapError((error) => Effect.ignore(record({ _tag: "Failed", detail: error.message }))),
     Effect.retry(
       anewAfter(
         pipeline.retry,

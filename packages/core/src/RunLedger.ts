@@ -16,6 +16,8 @@ export type RunId = typeof RunId.Type
 export const RunFact = Schema.TaggedUnion({
   Started: { program: Schema.NonEmptyString },
   Committed: { through: Schema.String, rows: Schema.Int, replayed: Schema.Boolean },
+  /** An attempt failed; the run may go on from its last commit. `detail` is the failure's message. */
+  Failed: { detail: Schema.String },
   Judged: { expectation: Schema.String, rows: Schema.Int, failed: Schema.Int },
   Ended: { outcome: Schema.Literals(["succeeded", "failed", "interrupted"]), detail: Schema.String }
 })

@@ -1,5 +1,6 @@
 import { Effect, Stream } from "effect"
 import { type Batch, mapChunks } from "./Batch.ts"
+import type { ConnectorError } from "./ConnectorError.ts"
 import type { ExpectationFailed } from "./ExpectationFailed.ts"
 import type { LedgerError } from "./RunLedger.ts"
 
@@ -12,7 +13,7 @@ export type Stage<in A, out B, out E = never, out R = never> = <P, E0, R0>(
 ) => Stream.Stream<Batch<B, P>, E0 | E, R0 | R>
 
 /** What a pipeline's stage may fail with. */
-export type StageError = ExpectationFailed | LedgerError
+export type StageError = ConnectorError | ExpectationFailed | LedgerError
 
 /** The stage that changes nothing. */
 export const identity =

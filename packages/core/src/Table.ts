@@ -23,7 +23,10 @@ export interface Table<out C extends Columns = Columns> {
   readonly checks: ReadonlyArray<Check>
   /** Raised when the contract changes what its rows say: what is loaded again under it then replaces what was loaded before. */
   readonly revision: number
-  /** `"land"` lets columns added at the source flow into raw and reports them; `"ignore"` only reports them. */
+  /**
+   * `"ignore"`, the default, captures the contract's columns only and reports others. `"land"` lets others flow into raw,
+   * whatever they hold: refused for tables with `pci` columns.
+   */
   readonly newColumns: "land" | "ignore"
 }
 
@@ -55,8 +58,7 @@ export const make = <const C extends Columns>(
   money: options.money ?? [],
   checks: options.checks ?? [],
   revision: options.revision ?? 0,
-  newColumns:
-    options.newColumns ?? (Object.values(options.columns).some((column) => column.tag === "pci") ? "ignore" : "land")
+  newColumns: options.newColumns ?? "ignore"
 })
 
 /** Decodes a row of source texts, column by column. */

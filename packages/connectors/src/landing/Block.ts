@@ -1,3 +1,5 @@
+import type { Brand } from "effect"
+
 /**
  * Changes of one relation, laid out by column as Parquet wants them: what capture hands to the landing log. Every
  * source value is the source's own text in UTF-8 bytes; types are applied when a segment is loaded, so that a drifted
@@ -26,6 +28,9 @@ export interface Block {
    */
   readonly flagged: TextColumn
 }
+
+/** A block without card data: what `CardGuard` makes of a block, and the only kind that a sink takes. */
+export type ProtectedBlock = Brand.Branded<Block, "ProtectedBlock">
 
 /** Texts of one column in Parquet's PLAIN BYTE_ARRAY form. */
 export interface TextColumn {

@@ -7,7 +7,7 @@ import { decode, encode, type PositionType, type Range, type StreamKey } from "@
 import { fit, type Receipt, type Sink, type Writer } from "@northstar/core/Sink"
 import type { Source } from "@northstar/core/Source"
 import { WatermarkConflict } from "@northstar/core/WatermarkStore"
-import type { Block } from "./Block.ts"
+import type { ProtectedBlock } from "./Block.ts"
 import * as CommitLog from "./CommitLog.ts"
 import * as ObjectKey from "./ObjectKey.ts"
 import { ObjectStore } from "./ObjectStore.ts"
@@ -32,6 +32,11 @@ export interface SourceOptions {
   readonly stream: string
   /** Time between looks for a record that another process may write; 200 ms by default. This process's own are seen at once. */
   readonly pollInterval?: Duration.Input
+  /**
+   * Least time between two batches of an open range; what is written meanwhile is joined. For a consumer that costs money
+   * while it works: by default a batch is read as soon as it is there.
+   */
+  readonly cadence?: Duration.Input
 }
 
 const step = Failpoint.declare("landing", ["record.ready", "record.created"])
@@ -41,7 +46,7 @@ const step = Failpoint.declare("landing", ["record.ready", "record.created"])
  * bounded for a batch of any size, and a batch without rows writes a record without files. Segments of a commit that
  * fails or loses stay unnamed, until `Retention` sweeps them. A log of another position type is `Misconfigured`.
  */
-export const sink = (options: SinkOptions): Sink<Block, ObjectStore> => ({
+export const sink = (options: SinkOptions): Sink<ProtectedBlock, ObjectStore> => ({
   name: `landing/${options.stream}`,
   open: Effect.fn("LandingLog.open")(function* <P>(key: StreamKey, type: PositionType<P>) {
     yield* ObjectKey.check(options.stream)
@@ -50,7 +55,7 @@ export const sink = (options: SinkOptions): Sink<Block, ObjectStore> => ({
     return {
       watermark: Option.flatMap(yield* Ref.get(standing), ({ through }) => through),
       commit: (batch) => Effect.provideContext(commit({ ...options, key, type, standing }, batch), services)
-    } satisfies Writer<Block, P>
+    } satisfies Writer<ProtectedBlock, P>
   })
 })
 
@@ -69,7 +74,7 @@ interface Open<P> extends SinkOptions {
 
 const commit = Effect.fn("LandingLog.commit")(function* <P>(
   open: Open<P>,
-  batch: Batch.Batch<Block, P>
+  batch: Batch.Batch<ProtectedBlock, P>
 ): Effect.fn.Return<Receipt<P>, Batch.BatchError | WatermarkConflict, ObjectStore> {
   const known = yield* Ref.getAndSet(open.standing, Option.none())
   const standing = Option.isSome(known) ? known.value : yield* standingOf(open.stream, open.type)
@@ -105,7 +110,7 @@ const commit = Effect.fn("LandingLog.commit")(function* <P>(
 })
 
 /** Another writer took the sequence: says where the log stands now. */
-const conflict = Effect.fnUntraced(function* <P>(open: Open<P>, batch: Batch.Batch<Block, P>) {
+const conflict = Effect.fnUntraced(function* <P>(open: Open<P>, batch: Batch.Batch<ProtectedBlock, P>) {
   const now = yield* standingOf(open.stream, open.type)
   const text = Option.map((at: P) => encode(open.type, at))
   return yield* new WatermarkConflict({ key: open.key, batchAfter: text(batch.after), watermark: text(now.through) })
@@ -171,6 +176,9 @@ const follow = (
         { at: Option.getOrElse(range.after, () => 0n) + 1n, through: Option.none<string>() },
         Effect.fnUntraced(function* ({ at, through }) {
           if (Option.isSome(range.through) && at > range.through.value) return
+          if (Option.isSome(through) && Option.isNone(range.through) && options.cadence !== undefined) {
+            yield* Effect.sleep(options.cadence)
+          }
           const found = yield* awaitRecord(options, at, arrivals)
           yield* checkChain(options, through, found)
           const { batch, last } = yield* joinReady(options, range, found)
@@ -181,8 +189,11 @@ const follow = (
   )
 
 /** Records that wait to be read are joined into one batch, up to so many and so many rows: one publish costs as much as many. */
-const joinedRecordsMax = 16
-const joinedRowsMax = 400_000
+const joined = {
+  soon: { records: 16, rows: 400_000 },
+  /** Of a consumer with a cadence: some minutes of the peak. */
+  cadence: { records: 500, rows: 10_000_000 }
+}
 
 const rowsOf = ({ files }: CommitRecord): number => files.reduce((sum, { rows }) => sum + rows, 0)
 
@@ -191,7 +202,8 @@ const joinReady = Effect.fnUntraced(function* (options: SourceOptions, range: Ra
   let batch = batchOf(first)
   let last = first
   let rows = rowsOf(first)
-  for (let joined = 1; joined < joinedRecordsMax && rows < joinedRowsMax; joined++) {
+  const max = options.cadence === undefined ? joined.soon : joined.cadence
+  for (let records = 1; records < max.records && rows < max.rows; records++) {
     const at = batch.through + 1n
     if (Option.isSome(range.through) && at > range.through.value) break
     const next = yield* CommitLog.record(options.stream, at)

@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import type { BatchError } from "@northstar/core/Batch"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Failpoint from "@northstar/core/Failpoint"
-import type { Block, TextColumn } from "./Block.ts"
+import type { Block, ProtectedBlock, TextColumn } from "./Block.ts"
 import * as ObjectKey from "./ObjectKey.ts"
 import { ObjectStore } from "./ObjectStore.ts"
 import * as Parquet from "./Parquet.ts"
@@ -32,7 +32,7 @@ const step = Failpoint.declare("landing", ["segment.encoded", "segment.stored"])
  */
 export const write = Effect.fn("SegmentWriter.write")(function* (
   folder: string,
-  chunks: Stream.Stream<ReadonlyArray<Block>, BatchError>
+  chunks: Stream.Stream<ReadonlyArray<ProtectedBlock>, BatchError>
 ): Effect.fn.Return<Contents, BatchError, ObjectStore> {
   const relations: Record<string, Contents["relations"][string]> = {}
   const files = yield* chunks.pipe(

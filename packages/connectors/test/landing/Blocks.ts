@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer"
 import { createHash } from "node:crypto"
-import type { Block, Relation, RelationColumn, TextColumn } from "../../src/landing/Block.ts"
+import { Option } from "effect"
+import * as ProtectedRows from "../../src/cards/ProtectedRows.ts"
+import type { Block, ProtectedBlock, Relation, RelationColumn, TextColumn } from "../../src/landing/Block.ts"
 
 /** One change as a test writes it down. */
 export interface TestRow {
@@ -50,3 +52,8 @@ export const block = (shape: Relation, rows: ReadonlyArray<TestRow>): Block => (
   movedFrom: textColumn(rows.map((row) => row.movedFrom ?? null)),
   flagged: textColumn(rows.map((row) => row.flagged ?? null))
 })
+
+const protect = ProtectedRows.protector([], Option.none(), "tokenise")
+
+/** A block as a sink takes it. */
+export const guarded = (block: Block): ProtectedBlock => protect(block).block

@@ -12,7 +12,7 @@ import * as FolderStore from "../../src/landing/FolderStore.ts"
 import * as LandingLog from "../../src/landing/LandingLog.ts"
 import { ObjectStore } from "../../src/landing/ObjectStore.ts"
 import * as Retention from "../../src/landing/Retention.ts"
-import { block, relation } from "./Blocks.ts"
+import { block, guarded, relation } from "./Blocks.ts"
 import { batch, fill, freshStream, open, ordersBlock, suite } from "./LandingSuite.ts"
 import { DuckDb, folderLayer, keys, newest, temporaryFolder } from "./Stores.ts"
 
@@ -44,9 +44,11 @@ layer(Layer.merge(folderLayer, DuckDb.layer))("landing on a folder", (it) => {
       const stream = yield* freshStream
       const writer = yield* open(stream)
       const shape = relation("public.big", ["id", "text"])
-      const piece = block(
-        shape,
-        Array.from({ length: 1_000 }, (_, n) => ({ values: [String(n), "x".repeat(20)] }))
+      const piece = guarded(
+        block(
+          shape,
+          Array.from({ length: 1_000 }, (_, n) => ({ values: [String(n), "x".repeat(20)] }))
+        )
       )
       const stored = yield* Ref.make(0)
       const chunks = Stream.fromIterable(Array.from({ length: 220 }, (_, n) => n)).pipe(

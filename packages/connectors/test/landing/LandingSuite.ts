@@ -5,12 +5,12 @@ import * as Batch from "@northstar/core/Batch"
 import { ConnectorError, Unavailable } from "@northstar/core/ConnectorError"
 import { sequence } from "@northstar/core/Position"
 import { FaultInjector, SinkLaws, SourceLaws } from "@northstar/core/testing"
-import type { Block } from "../../src/landing/Block.ts"
+import type { Block, ProtectedBlock } from "../../src/landing/Block.ts"
 import * as CommitLog from "../../src/landing/CommitLog.ts"
 import * as LandingLog from "../../src/landing/LandingLog.ts"
 import { ObjectStore } from "../../src/landing/ObjectStore.ts"
 import * as Retention from "../../src/landing/Retention.ts"
-import { block, relation } from "./Blocks.ts"
+import { block, guarded, relation } from "./Blocks.ts"
 import { contents, type DuckDb, keys, newest } from "./Stores.ts"
 
 type It = Vitest.MethodsNonLive<ObjectStore | DuckDb>
@@ -32,9 +32,13 @@ export const ordersBlock = (...ids: ReadonlyArray<string>): Block =>
 
 /** A batch of the n-th step. */
 export const batch = (n: number, ...blocks: ReadonlyArray<Block>) =>
-  Batch.make({ after: n === 1 ? Option.none<bigint>() : Option.some(BigInt(n - 1)), through: BigInt(n) }, blocks, {
-    committedAtMs: 1_000 * n
-  })
+  Batch.make(
+    { after: n === 1 ? Option.none<bigint>() : Option.some(BigInt(n - 1)), through: BigInt(n) },
+    blocks.map(guarded),
+    {
+      committedAtMs: 1_000 * n
+    }
+  )
 
 /** A writer of a stream. */
 export const open = (stream: string) => LandingLog.sink({ stream, revision: 1 }).open(key, position)
@@ -137,15 +141,17 @@ const storeLaws = (it: It): void => {
 }
 
 const text = Arbitrary.schema(Schema.Literals(["", "a", "é", "🛒", "null"]))
-const blocks: Arbitrary.Arbitrary<ReadonlyArray<Block>> = Arbitrary.array(
+const blocks: Arbitrary.Arbitrary<ReadonlyArray<ProtectedBlock>> = Arbitrary.array(
   Arbitrary.all({
     isOrder: Arbitrary.schema(Schema.Boolean),
     texts: Arbitrary.array(text, { minLength: 1, maxLength: 4 })
   }).pipe(
     Arbitrary.map(({ isOrder, texts }) =>
-      block(
-        isOrder ? orders : lines,
-        texts.map((value) => ({ values: [value, null, value] }))
+      guarded(
+        block(
+          isOrder ? orders : lines,
+          texts.map((value) => ({ values: [value, null, value] }))
+        )
       )
     )
   ),
@@ -153,7 +159,7 @@ const blocks: Arbitrary.Arbitrary<ReadonlyArray<Block>> = Arbitrary.array(
 )
 
 const sinkLaws = (it: It, name: string, runs: number): void => {
-  const laws = SinkLaws.laws<Block, bigint, ObjectStore | DuckDb>({
+  const laws = SinkLaws.laws<ProtectedBlock, bigint, ObjectStore | DuckDb>({
     name: `landing on ${name}`,
     position,
     at: BigInt,
@@ -176,7 +182,7 @@ const sinkLaws = (it: It, name: string, runs: number): void => {
       const first = yield* open(stream)
       const second = yield* open(stream)
       yield* first.commit(batch(1, ordersBlock("1")))
-      const other = Batch.make({ after: Option.none<bigint>(), through: 5n }, [ordersBlock("other")])
+      const other = Batch.make({ after: Option.none<bigint>(), through: 5n }, [guarded(ordersBlock("other"))])
       const exit = yield* Effect.exit(second.commit(other))
       assert.isTrue(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("WatermarkConflict"))
       assert.isTrue((yield* second.commit(batch(1, ordersBlock("1")))).replayed)
@@ -226,10 +232,10 @@ const logLaws = (it: It): void => {
         ]
       )
       assert.deepStrictEqual(yield* contents(stream), [
-        "public.order lines 1|1|0|1970-01-01 00:00:00+00|null|null|1|1|A",
-        "public.orders 1|1|0|1970-01-01 00:00:00+00|null|null|1|null",
-        "public.orders 1|1|0|1970-01-01 00:00:00+00|null|null|2|null",
-        "public.orders 1|1|0|1970-01-01 00:00:00+00|null|null|3|null"
+        "public.order lines 1|1|0|0|null|null|null|1|1|A",
+        "public.orders 1|1|0|0|null|null|null|1|null",
+        "public.orders 1|1|0|0|null|null|null|2|null",
+        "public.orders 1|1|0|0|null|null|null|3|null"
       ])
     })
   )

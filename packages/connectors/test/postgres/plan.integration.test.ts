@@ -18,7 +18,8 @@ const setup = `
 
 const orders = Table.make("orders", {
   columns: { id: Column.int64, total: Column.nullable(Column.decimal(12, 2)), note: Column.nullable(Column.text) },
-  key: ["id"]
+  key: ["id"],
+  newColumns: "land"
 })
 const cards = Table.make("cards", {
   columns: { id: Column.int32, number: Column.pci(Column.text), holder: Column.pii(Column.text) },
@@ -27,7 +28,8 @@ const cards = Table.make("cards", {
 const leads = Table.make("leads", {
   source: "sales.leads",
   columns: { id: Column.uuid, region: Column.text },
-  key: ["region", "id"]
+  key: ["region", "id"],
+  newColumns: "land"
 })
 const desired = (...tables: ReadonlyArray<Table.Table>): Plan.Desired => ({
   publication: "northstar",
@@ -119,7 +121,7 @@ describe("source plan", () => {
         ["public.cards", "{id,number}"],
         ["sales.leads", "{id,region}"]
       ])
-      const least = Table.make("cards", { columns: { id: Column.int32 }, key: ["id"], newColumns: "ignore" })
+      const least = Table.make("cards", { columns: { id: Column.int32 }, key: ["id"] })
       const last = yield* Plan.make(connection, desired(least, leads))
       expect(last.filter((step) => step.sql.startsWith("REVOKE"))).toHaveLength(1)
       yield* Plan.apply(connection, last)

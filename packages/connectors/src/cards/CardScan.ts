@@ -1,0 +1,104 @@
+import { Option } from "effect"
+import type { TextColumn } from "../landing/Block.ts"
+import type { CardKeys } from "./CardKeys.ts"
+import type { ColumnRule } from "./CardRules.ts"
+import { type Edit, edited, ValueCursor } from "./TextValues.ts"
+import * as Token from "./Token.ts"
+import { type Hit, hitsOfRun, removed, replaced, Runs } from "./Tripwire.ts"
+
+/** What a scan found: the column without it, and per row that held some, what it was. */
+export interface Scanned {
+  readonly column: TextColumn
+  readonly rows: ReadonlyMap<number, Hit["kind"]>
+}
+
+/**
+ * Looks for card data in a column's values; `undefined` where there is none, and then nothing was copied. The bytes of
+ * all values are searched as one: only where a stretch of digits is long enough, the value around it is looked up.
+ */
+export const scan = (
+  column: TextColumn,
+  form: ColumnRule["form"],
+  keys: Option.Option<CardKeys>
+): Scanned | undefined => {
+  const { bytes } = column
+  const runs = new Runs(bytes, 0, bytes.length)
+  const cursor = new ValueCursor(column)
+  const edits: Array<Edit> = []
+  const rows = new Map<number, Hit["kind"]>()
+  let hits: Array<Hit> = []
+  const close = () => {
+    if (hits.length === 0) return
+    rows.set(cursor.row, hits.some(({ kind }) => kind === "track_data") ? "track_data" : "card_number")
+    edits.push({
+      row: cursor.row,
+      start: cursor.start,
+      end: cursor.end,
+      value: without(bytes, cursor, hits, form, keys)
+    })
+    hits = []
+  }
+  while (runs.next()) {
+    while (cursor.end <= runs.start) {
+      close()
+      if (!cursor.next()) break
+    }
+    for (const hit of hitsOfRun(bytes, cursor.start, cursor.end, runs)) {
+      const isNew = hit.from >= (hits.at(-1)?.to ?? 0)
+      if (isNew && !isFraction(bytes, cursor.start, hit, form)) hits.push(hit)
+    }
+  }
+  close()
+  return edits.length === 0 ? undefined : { column: edited(column, edits), rows }
+}
+
+/** The text that stands for a hit: its token, or with no keys, or of track data, that something was removed. */
+export const textFor =
+  (keys: Option.Option<CardKeys>) =>
+  ({ digits, kind }: Hit): string =>
+    kind === "card_number" && Option.isSome(keys) ? Token.tokenise(digits, keys.value) : removed[kind]
+
+const without = (
+  bytes: Uint8Array,
+  { end, start }: { readonly start: number; readonly end: number },
+  hits: ReadonlyArray<Hit>,
+  form: ColumnRule["form"],
+  keys: Option.Option<CardKeys>
+): Uint8Array => {
+  const text = textFor(keys)
+  if (form !== "json") return replaced(bytes, start, end, hits, text)
+  const literals = new Set<Hit>()
+  const widened = hits.map((hit) => {
+    if (isInString(bytes, start, hit.from)) return hit
+    const literal = numberAround(bytes, start, end, hit)
+    literals.add(literal)
+    return literal
+  })
+  return replaced(bytes, start, end, widened, (hit) => (literals.has(hit) ? JSON.stringify(text(hit)) : text(hit)))
+}
+
+/** Digits right behind a number's decimal point are no card number. In texts they may be: there a point is a mere sign. */
+const isFraction = (bytes: Uint8Array, start: number, { from }: Hit, form: ColumnRule["form"]): boolean => {
+  if (form === "text" || from < start + 2 || bytes[from - 1] !== 0x2e) return false
+  const before = bytes[from - 2] as number
+  return before >= 0x30 && before <= 0x39 && (form === "number" || !isInString(bytes, start, from))
+}
+
+/** Whether a place in a JSON text is within a string. */
+const isInString = (bytes: Uint8Array, start: number, at: number): boolean => {
+  let isIn = false
+  for (let index = start; index < at; index++) {
+    if (bytes[index] === 0x22) isIn = !isIn
+    else if (isIn && bytes[index] === 0x5c) index++
+  }
+  return isIn
+}
+
+/** The whole JSON number that a hit is part of: a token in its place must be a string. */
+const numberAround = (bytes: Uint8Array, start: number, end: number, hit: Hit): Hit => {
+  const isPart = (byte: number | undefined) => byte !== undefined && /[\d+.eE-]/.test(String.fromCharCode(byte))
+  let { from, to } = hit
+  while (from > start && isPart(bytes[from - 1])) from--
+  while (to < end && isPart(bytes[to])) to++
+  return { ...hit, from, to }
+}
