@@ -1,0 +1,182 @@
+import { Clock, Effect, Result } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
+import * as Failpoint from "@northstar/core/Failpoint"
+import { type Block, opDelete, opUpsert } from "../landing/Block.ts"
+import { BlockBuilder } from "../landing/BlockBuilder.ts"
+import type { Client, StripeObject } from "./Client.ts"
+import * as Pages from "./Pages.ts"
+import type { Walk } from "./Position.ts"
+import type { Lane } from "./RateLimiter.ts"
+import { digestOf, type Seen } from "./Seen.ts"
+import { isWrittenOnce, type Shape, texts, type Texts } from "./Shape.ts"
+
+/** One table's share of a batch: reads a bounded number of pages and objects, one after the other. */
+export interface Part {
+  readonly shape: Shape
+  readonly client: Client
+  readonly seen: Seen
+  /** What has been read, by id: the newest reading of each object. */
+  readonly found: Map<string, Found>
+  /** Objects to be read by id, with the time of the newest event about them (Unix seconds), or 0 without one. */
+  readonly hints: Map<string, number>
+}
+
+/** A row as read; `texts` is undefined for an object that is gone. */
+interface Found {
+  readonly texts: Texts | undefined
+  readonly digest: string
+  readonly created: number
+  /** Unix microseconds. */
+  readonly changedAtUs: bigint
+}
+
+/** Pages of one walk in one batch. */
+const pagesMax = 10
+/** Fewer, since each of their 100 events may cost a request. */
+const eventPagesMax = 4
+/** Requests for single objects under way at once. */
+const retrievals = 8
+
+const passed = Failpoint.declare("stripe", ["object.retrieved"])
+
+/** A share in which nothing has been read yet. */
+export const make = (shape: Shape, client: Client, seen: Seen): Part => ({
+  shape,
+  client,
+  seen,
+  found: new Map(),
+  hints: new Map()
+})
+
+/** Goes on with a walk through events: each new one hints at an object. */
+export const hint = (part: Part, walk: Walk): Effect.Effect<Walk | null, ConnectorError> => {
+  const { shape, client, seen, hints } = part
+  return Pages.advance(
+    "events",
+    walk,
+    eventPagesMax,
+    (page) => client.events(shape.table, shape.resource, page),
+    (events) => {
+      for (const event of events) {
+        const id = subjectOf(event, shape.resource.object)
+        if (id === undefined || !seen.isNewEvent(`${shape.table} ${event.id}`)) continue
+        hints.set(id, Math.max(hints.get(id) ?? 0, event.created))
+      }
+      return undefined
+    }
+  )
+}
+
+/** The object of this type that an event is about, or that its object refers to. */
+const subjectOf = (event: StripeObject, type: string): string | undefined => {
+  // Sound: every field is looked at before it is used; an event of another form hints at nothing.
+  const { object } = (event["data"] ?? {}) as { readonly object?: Readonly<Record<string, unknown>> }
+  const of = object?.["object"] === type ? object["id"] : object?.[type]
+  return typeof of === "string" ? of : (of as { readonly id?: string } | null | undefined)?.id
+}
+
+/** Goes on with a walk through the objects themselves. */
+export const list = Effect.fnUntraced(function* (
+  part: Part,
+  walk: Walk,
+  lane: Lane
+): Effect.fn.Return<Walk | null, ConnectorError> {
+  const { shape, client } = part
+  const nowMs = yield* Clock.currentTimeMillis
+  return yield* Pages.advance(
+    shape.table,
+    walk,
+    pagesMax,
+    (page) => client.list(shape.table, shape.resource, page, lane),
+    (objects) => {
+      for (const object of objects) {
+        const problem = listed(part, object, lane, nowMs)
+        if (problem !== undefined) return problem
+      }
+      return undefined
+    }
+  )
+})
+
+/**
+ * Takes an object from a list. One that was handed over with other content is read by id instead: that answer is never
+ * older than this one, which a list's may be.
+ */
+const listed = (part: Part, object: StripeObject, lane: Lane, nowMs: number): ConnectorError | undefined => {
+  const { shape, seen, hints } = part
+  const row = texts(shape, object)
+  if (Result.isFailure(row)) return row.failure
+  const digest = digestOf(row.success)
+  const known = seen.rowOf(object.id)
+  if (known === digest) return undefined
+  if (known !== undefined && !isWrittenOnce(shape)) {
+    if (!hints.has(object.id)) hints.set(object.id, 0)
+    return undefined
+  }
+  // Listed after the events were: no older than what they tell.
+  const hinted = hints.get(object.id)
+  hints.delete(object.id)
+  const changedAt = hinted ?? (isWrittenOnce(shape) || lane === "live" ? object.created : 0)
+  take(part, object.id, row.success, object.created, changedAt, nowMs)
+  return undefined
+}
+
+/** Reads every hinted object as it is now. */
+export const followHints = Effect.fnUntraced(function* (part: Part): Effect.fn.Return<void, ConnectorError> {
+  const { shape, client, seen, hints } = part
+  let absent = 0
+  yield* Effect.forEach(
+    hints,
+    Effect.fnUntraced(function* ([id, changedAt]) {
+      const nowMs = yield* Clock.currentTimeMillis
+      const object = yield* client.retrieve(shape.table, shape.resource, id)
+      yield* passed("object.retrieved")
+      if (object === undefined && !shape.resource.isDeletable) {
+        absent++
+        return
+      }
+      const row = object === undefined ? undefined : yield* Effect.fromResult(texts(shape, object))
+      if (seen.rowOf(id) === digestOf(row)) part.found.delete(id)
+      else take(part, id, row, object?.created ?? 0, changedAt, nowMs)
+    }),
+    { concurrency: retrievals, discard: true }
+  )
+  if (absent > 0) yield* Effect.logWarning(`stripe: events of ${shape.table} name ${absent} objects that do not exist`)
+})
+
+const take = (
+  { found }: Part,
+  id: string,
+  row: Texts | undefined,
+  created: number,
+  changedAt: number,
+  nowMs: number
+): void => {
+  const changedAtUs = changedAt > 0 ? BigInt(changedAt) * 1_000_000n : BigInt(nowMs) * 1000n
+  found.set(id, { texts: row, digest: digestOf(row), created, changedAtUs })
+}
+
+/** What was found, as a block of the batch with this sequence, or nothing. From now on it counts as handed over. */
+export const finish = (part: Part, sequence: bigint): Block | undefined => {
+  const { shape, seen, found } = part
+  if (found.size === 0) return undefined
+  const block = new BlockBuilder(shape.relation)
+  const key = shape.columns.findIndex(({ path }) => path === "id")
+  let ordinal = 0
+  for (const [id, row] of found) {
+    const version = isWrittenOnce(shape) ? ([BigInt(row.created), 0] as const) : ([sequence, ordinal++] as const)
+    block.begin(row.texts === undefined ? opDelete : opUpsert, ...version, row.changedAtUs)
+    if (row.texts === undefined) put(block, key, id)
+    else row.texts.forEach((text, column) => put(block, column, text))
+    seen.setRow(id, row.digest)
+  }
+  return block.finish()
+}
+
+const utf8 = new TextEncoder()
+
+const put = (block: BlockBuilder, column: number, text: string | null): void => {
+  if (text === null) return
+  const bytes = utf8.encode(text)
+  block.value(column, bytes, 0, bytes.length)
+}
