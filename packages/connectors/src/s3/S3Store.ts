@@ -87,7 +87,13 @@ const make = Effect.fnUntraced(function* (options: S3Options) {
   })
 })
 
-const clientConfig = ({ region, endpoint, forcePathStyle, credentials }: S3Options): S3ClientConfig => ({
+/** How the AWS SDK is set up for a bucket. */
+export const clientConfig = ({
+  region,
+  endpoint,
+  forcePathStyle,
+  credentials
+}: Omit<S3Options, "spool">): S3ClientConfig => ({
   region,
   ...(endpoint === undefined ? {} : { endpoint }),
   forcePathStyle: forcePathStyle ?? false,
