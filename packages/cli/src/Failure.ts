@@ -1,3 +1,4 @@
+import { maskText } from "@northstar/connectors/cards/Tripwire"
 import { Cause, Predicate } from "effect"
 import { codeOf, type ExitName } from "./ExitCode.ts"
 
@@ -64,8 +65,9 @@ export const stopped = (name: "interrupted" | "terminated"): Failure =>
 const make = (name: ExitName, message: string, action: string): Failure => ({
   code: codeOf(name),
   name,
-  message,
-  action
+  // Whatever an outside system's message quotes: no card number is shown.
+  message: maskText(message),
+  action: maskText(action)
 })
 
 const defect = (error: unknown): Failure =>

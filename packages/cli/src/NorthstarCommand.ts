@@ -1,4 +1,5 @@
 import { Command, Flags } from "@oclif/core"
+import { maskText } from "@northstar/connectors/cards/Tripwire"
 import { Cause, Effect, Exit, Fiber, Logger, References, Schema } from "effect"
 import { codeOf, type ExitName } from "./ExitCode.ts"
 import * as Failure from "./Failure.ts"
@@ -96,7 +97,7 @@ export abstract class NorthstarCommand extends Command {
   private logger() {
     const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
       const words = Array.isArray(message) ? message.map(String).join(" ") : String(message)
-      this.progress.note(`${labels[logLevel] ?? ""}${words}`)
+      this.progress.note(`${labels[logLevel] ?? ""}${maskText(words)}`)
     })
     return Logger.layer([logger])
   }

@@ -76,8 +76,7 @@ const RunSummary = Schema.Struct({
 
 /** `ingest` */
 export const Ingest = Schema.Struct({
-  captured: RunSummary,
-  loaded: RunSummary,
+  sources: Schema.Array(Schema.Struct({ source: Schema.String, captured: RunSummary, loaded: RunSummary })),
   parked: Schema.Array(Schema.Struct({ table: Schema.String, reason: Schema.String }))
 })
 
@@ -136,8 +135,17 @@ export const Rollback = Schema.Struct({
 /** `status` */
 export const Status = Schema.Struct({
   pipeline: Schema.String,
+  sources: Schema.Array(
+    Schema.Struct({
+      source: Schema.String,
+      kind: Schema.Literals(["postgres", "stripe", "files"]),
+      log: Schema.NullOr(Schema.Struct({ head: Schema.String, writtenAt: Schema.String, behind: Schema.Int })),
+      failing: OptionalText
+    })
+  ),
   tables: Schema.Array(
     Schema.Struct({
+      source: Schema.String,
       table: Schema.String,
       through: OptionalText,
       completeThrough: OptionalText,
@@ -148,7 +156,6 @@ export const Status = Schema.Struct({
       held: Schema.Int
     })
   ),
-  log: Schema.NullOr(Schema.Struct({ head: Schema.String, writtenAt: Schema.String, behind: Schema.Int })),
   batches: Schema.Array(
     Schema.Struct({
       batch: Schema.String,

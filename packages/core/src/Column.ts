@@ -119,6 +119,9 @@ export const cardBrandOf = (column: string): Column<string | null> => ({
   cardPart: { of: column, part: "brand" }
 })
 
+/** Whether the warehouse holds what the source holds: a token, and a part of a card number, is made at capture. */
+export const isVerbatim = ({ cardPart, tag }: Column): boolean => tag !== "pci" && cardPart === undefined
+
 /**
  * Known to hold digits that are no card numbers, such as the codes of products: no card number is looked for. The risk is
  * the contract's: a card number that does get there lands as it is.

@@ -6,7 +6,7 @@ import { Clock, Effect } from "effect"
 import * as Database from "../src/shop/Database.ts"
 import { firstOrder, inserts, linesPerOrder, withoutForeignKeys } from "./Backlog.ts"
 import { quantile } from "./Measure.ts"
-import { name, project } from "./Subject.ts"
+import { shop } from "./Subject.ts"
 
 /** Transactions a second that the offered changes are spread over. */
 const transactionsPerSecond = 50
@@ -48,7 +48,7 @@ export const offer = Effect.fnUntraced(function* (url: string, perSecond: number
 
 /** Ingests for a time while a reader looks, from another connection: when did each batch's changes appear in curated? */
 export const watch = Effect.fnUntraced(function* (url: string, folder: string, seconds: number) {
-  const subject = project(url, folder)
+  const { project: subject } = shop(url, folder)
   const seen = new Map<string, number>()
   const before = process.cpuUsage()
   yield* Effect.raceFirst(
@@ -65,7 +65,7 @@ export const watch = Effect.fnUntraced(function* (url: string, folder: string, s
   const startedMs = rows.reduce((first, row) => Math.min(first, Number(row["committed_ms"])), Number.POSITIVE_INFINITY)
   const lags = rows.flatMap((row) => {
     // A batch that came and went between two looks is seen with the one after it; one that never is waits for ever.
-    const batch = String(row["batch"]).slice(`${name}/main/`.length)
+    const batch = String(row["batch"]).split("/").at(-1)!
     const visibleMs = [...seen].find(([through]) => through >= batch)?.[1] ?? Number.POSITIVE_INFINITY
     const atMs = Number(row["committed_ms"])
     return atMs < startedMs + warmUpMs ? [] : [{ value: (visibleMs - atMs) / 1000, weight: Number(row["n"]) }]
@@ -86,7 +86,7 @@ const look = (subject: Project, seen: Map<string, number>, seconds: number) =>
   withSession(subject, (session) =>
     Effect.gen(function* () {
       const rows = yield* session.query(
-        "SELECT through FROM northstar.watermarks WHERE stream = 'main' AND table_name = 'order_lines'"
+        "SELECT through FROM northstar.watermarks WHERE stream = 'shop' AND table_name = 'order_lines'"
       )
       const through = String(rows[0]?.["through"])
       if (!seen.has(through)) seen.set(through, yield* Clock.currentTimeMillis)

@@ -13,7 +13,7 @@ import * as Runner from "./Runner.ts"
 import * as Seed from "./Seed.ts"
 import { startUp } from "./StartUp.ts"
 import { offer } from "./Freshness.ts"
-import { project } from "./Subject.ts"
+import { shop } from "./Subject.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -73,9 +73,9 @@ const prepared = Effect.fnUntraced(function* (folder: string) {
   const { url } = yield* Postgres.start({ settings: { max_wal_size: "8GB", checkpoint_timeout: "1h" } })
   const runner = { url, folder }
   yield* Backlog.prepare(url)
-  yield* Ingest.ingest(project(url, Runner.template(runner)), { untilCaughtUp: true })
+  yield* Ingest.ingest(shop(url, Runner.template(runner)).project, { untilCaughtUp: true })
   yield* Backlog.mark(url)
-  yield* Seed.fill(project(url, Runner.template(runner)), settings.curated)
+  yield* Seed.fill(shop(url, Runner.template(runner)).project, settings.curated)
   return runner
 })
 
@@ -87,7 +87,7 @@ const publish = Effect.fnUntraced(function* (folder: string) {
   const measure = Effect.fnUntraced(function* (name: string, lines: number) {
     const runner = { url: "", folder: join(folder, name) }
     yield* say(`publishing batches of 100,000 recent inserts into ${lines} rows`)
-    yield* Seed.fill(project("", runner.folder), lines)
+    yield* Seed.fill(shop("", runner.folder).project, lines)
     return (yield* Runner.run(runner, "publish", { folder: runner.folder })) as Report.Batches
   })
   const small = yield* measure("small", settings.curated / smallerBy)

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import * as Backlog from "./Backlog.ts"
 import type { Cost } from "./Measure.ts"
 import * as Runner from "./Runner.ts"
-import { project } from "./Subject.ts"
+import { shop } from "./Subject.ts"
 
 /** The costs of one turn. */
 export interface Pair {
@@ -101,5 +101,5 @@ const same = (what: string, found: unknown, expected: unknown): Effect.Effect<vo
 const withSession = <A, E>(runner: Runner.Runner, folder: string, use: (session: Session) => Effect.Effect<A, E>) =>
   Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, use)).pipe(
     Effect.scoped,
-    Effect.provide(Services.warehouse(project(runner.url, folder).warehouse))
+    Effect.provide(Services.warehouse(shop(runner.url, folder).project.warehouse))
   )

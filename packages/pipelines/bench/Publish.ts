@@ -1,3 +1,4 @@
+import * as CardGuard from "@northstar/connectors/cards/CardGuard"
 import { opUpsert } from "@northstar/connectors/landing/Block"
 import { BlockBuilder, relation } from "@northstar/connectors/landing/BlockBuilder"
 import * as LandingLog from "@northstar/connectors/landing/LandingLog"
@@ -10,7 +11,7 @@ import { Effect, Option, Stream } from "effect"
 import { orderLines, orders } from "../src/Tables.ts"
 import { firstOrder, linesPerOrder } from "./Backlog.ts"
 import { type Cost, cost } from "./Measure.ts"
-import { project } from "./Subject.ts"
+import { shop } from "./Subject.ts"
 
 /** Changes of a batch, and how many batches are published after one another. */
 const batchRows = 100_000
@@ -24,7 +25,7 @@ export const measure = (folder: string) =>
     const lines = yield* table(orderLines, "publish-lines", lineTexts)
     const ordersTook = yield* table(orders, "publish-orders", orderTexts)
     return { order_lines: lines, orders: ordersTook }
-  }).pipe(Effect.scoped, Effect.provide(Services.layer(project("", folder))))
+  }).pipe(Effect.scoped, Effect.provide(Services.layer(shop("", folder).project)))
 
 const table = Effect.fnUntraced(function* (
   of: Table,
@@ -35,10 +36,11 @@ const table = Effect.fnUntraced(function* (
   const log = yield* LandingLog.sink({ stream, revision: 1 }).open(key, sequence("bench/batch"))
   const reader = yield* LandingLog.source({ stream }).open
   const writer = yield* WarehouseSink.make({ tables: [of] }).open(key, LandingLog.position)
+  const protect = yield* CardGuard.protector({ tables: [of], keys: Effect.succeedNone, policy: "tokenise" })
   const took: Array<Cost> = []
   for (let index = 0n; index < BigInt(batches); index++) {
     const after = index === 0n ? Option.none<bigint>() : Option.some(index)
-    yield* log.commit(Batch.make({ after, through: index + 1n }, [block(of, Number(index), texts)]))
+    yield* log.commit(Batch.make({ after, through: index + 1n }, [protect(block(of, Number(index), texts)).block]))
     const found = yield* Stream.runCollect(reader.read({ after, through: Option.some(index + 1n) }))
     const publish = Effect.forEach(found, (batch) => writer.commit(batch))
     took.push(yield* cost(Effect.map(publish, (receipts) => receipts.reduce((sum, { rows }) => sum + rows, 0))))

@@ -1,17 +1,16 @@
 /** One measurement in a process of its own: `node Worker.ts <measurement> <options as JSON>` prints its result as JSON. */
 import { Effect } from "effect"
 import { RunLedger } from "@northstar/core/RunLedger"
-import * as Pipeline from "@northstar/core/Pipeline"
 import "@northstar/connectors/duckdb/DuckDb"
 import "@northstar/connectors/landing/FolderStore"
+import * as Capture from "@northstar/connectors/project/Capture"
 import * as Ingest from "@northstar/connectors/project/Ingest"
 import * as Services from "@northstar/connectors/project/Services"
-import * as Streams from "@northstar/connectors/project/Streams"
 import { drain } from "./Drain.ts"
 import * as Freshness from "./Freshness.ts"
 import { cost } from "./Measure.ts"
 import * as Publish from "./Publish.ts"
-import { project } from "./Subject.ts"
+import { shop } from "./Subject.ts"
 
 /** Options of every measurement; each uses those it needs. */
 export interface Options {
@@ -23,13 +22,12 @@ export interface Options {
 
 const capture = ({ url, folder }: Options) =>
   Effect.gen(function* () {
-    const pipeline = yield* Streams.capture(project(url, folder))
-    const { rows } = yield* Pipeline.run(pipeline, { program: "capture", untilCaughtUp: true })
+    const { rows } = yield* Capture.run(shop(url, folder), { untilCaughtUp: true, onCommit: () => Effect.void })
     return rows
-  }).pipe(Effect.provide([RunLedger.layerMemory, Services.landing(project(url, folder).landing)]))
+  }).pipe(Effect.provide([RunLedger.layerMemory, Services.landing(shop(url, folder).project.landing)]))
 
 const ingest = ({ url, folder }: Options) =>
-  Effect.map(Ingest.ingest(project(url, folder), { untilCaughtUp: true }), ({ captured }) => captured.rows)
+  Effect.map(Ingest.ingest(shop(url, folder).project, { untilCaughtUp: true }), ({ sources }) => sources[0]?.captured.rows ?? 0)
 
 const measurements = {
   drain: ({ url, changes }: Options) => cost(drain(url, changes)),

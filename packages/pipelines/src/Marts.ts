@@ -21,5 +21,16 @@ export const all: ReadonlyArray<Mart> = [
   mart("orders_current", ["orders", "order_lines"]),
   mart("order_lines_current", ["order_lines", "orders", "products"]),
   mart("daily_order_revenue", ["orders"]),
-  mart("fulfilment_backlog", ["orders", "order_lines"])
+  mart("fulfilment_backlog", ["orders", "order_lines"]),
+  mart("order_lifecycle", [
+    "orders",
+    "charge",
+    "fct_refund",
+    "fct_dispute",
+    "fct_shipment",
+    "fct_shipment_event",
+    "fct_return"
+  ]),
+  mart("daily_payments", ["fct_payment_event"]),
+  mart("stock_current", ["stock_level", "products"])
 ]

@@ -2,7 +2,7 @@ import { Errors, Flags } from "@oclif/core"
 import { Effect } from "effect"
 import * as Backfill from "@northstar/connectors/project/Backfill"
 import * as Load from "@northstar/connectors/project/Load"
-import type { Project } from "@northstar/connectors/project/Project"
+import type { Feed, PostgresFeed } from "@northstar/connectors/project/Project"
 import * as Resnapshot from "@northstar/connectors/project/Resnapshot"
 import { NorthstarCommand } from "../NorthstarCommand.ts"
 import * as Output from "../Output.ts"
@@ -30,6 +30,10 @@ export default class BackfillCommand extends NorthstarCommand {
     "<%= config.bin %> <%= command.id %> --snapshot orders --snapshot order_lines --apply"
   ]
   static override flags = {
+    source: Flags.string({
+      summary: "Source whose log is read; default the first of the project.",
+      helpValue: "<name>"
+    }),
     after: Flags.string({
       summary: "Sequence of the log behind which to start.",
       helpValue: "<n>",
@@ -43,7 +47,7 @@ export default class BackfillCommand extends NorthstarCommand {
       summary: "Read this table again from the source; may be repeated.",
       multiple: true,
       helpValue: "<table>",
-      exclusive: ["after", "through", "since", "until", "id"]
+      exclusive: ["source", "after", "through", "since", "until", "id"]
     }),
     apply: Flags.boolean({ summary: "Do it.", default: false })
   }
@@ -52,8 +56,8 @@ export default class BackfillCommand extends NorthstarCommand {
     const { flags } = await this.parse(BackfillCommand)
     const { snapshot } = flags
     if (snapshot !== undefined) {
-      const program = Effect.flatMap(Load.projectWithSource(flags.config), (project) =>
-        this.resnapshot(project, snapshot, flags.apply)
+      const program = Effect.flatMap(Load.postgresWithUrl(flags.config), (feed) =>
+        this.resnapshot(feed, snapshot, flags.apply)
       )
       return this.present(Output.Backfill, program, render)
     }
@@ -64,17 +68,17 @@ export default class BackfillCommand extends NorthstarCommand {
       ...(flags.until === undefined ? {} : { untilMs: flags.until })
     }
     const id = flags.id === undefined ? {} : { id: flags.id }
-    const program = Effect.flatMap(Load.project(flags.config), (project) =>
-      this.backfill(project, range, id, flags.apply)
+    const program = Effect.flatMap(Load.feed(flags.config, flags.source), (feed) =>
+      this.backfill(feed, range, id, flags.apply)
     )
     return this.present(Output.Backfill, program, render)
   }
 
-  private backfill(project: Project, range: Backfill.LogRange, id: { readonly id?: string }, isApplied: boolean) {
+  private backfill(feed: Feed, range: Backfill.LogRange, id: { readonly id?: string }, isApplied: boolean) {
     return Effect.gen({ self: this }, function* () {
-      const plan = yield* Backfill.plan(project, range)
+      const plan = yield* Backfill.plan(feed, range)
       if (!isApplied) return { plan, done: null, snapshot: null }
-      const done = yield* Backfill.fromLog(project, {
+      const done = yield* Backfill.fromLog(feed, {
         ...id,
         after: plan.after,
         through: plan.through,
@@ -85,11 +89,11 @@ export default class BackfillCommand extends NorthstarCommand {
     })
   }
 
-  private resnapshot(project: Project, tables: ReadonlyArray<string>, isApplied: boolean) {
+  private resnapshot(feed: PostgresFeed, tables: ReadonlyArray<string>, isApplied: boolean) {
     return Effect.gen({ self: this }, function* () {
-      yield* Resnapshot.sources(project, tables)
+      yield* Resnapshot.sources(feed, tables)
       if (!isApplied) return { plan: null, done: null, snapshot: { tables, id: null, done: false } }
-      const snapshot = yield* Resnapshot.resnapshot(project, {
+      const snapshot = yield* Resnapshot.resnapshot(feed, {
         tables,
         onProgress: ({ chunks }) => this.progress.update(`waiting for the snapshot: ${plural(chunks, "chunk")} loaded`)
       })

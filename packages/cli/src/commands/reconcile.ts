@@ -19,8 +19,8 @@ export default class ReconcileCommand extends NorthstarCommand {
 
   async run() {
     const { flags } = await this.parse(ReconcileCommand)
-    const program = Effect.flatMap(Load.projectWithSource(flags.config), (project) =>
-      Reconcile.reconcile(project, {
+    const program = Effect.flatMap(Load.postgresWithUrl(flags.config), (feed) =>
+      Reconcile.reconcile(feed, {
         ...(flags.table === undefined ? {} : { tables: flags.table }),
         full: flags.full,
         recentDays: flags["recent-days"],

@@ -15,8 +15,9 @@ export default class StatusCommand extends NorthstarCommand {
   }
 }
 
-const render = ({ batches, log, pipeline, tables }: Status.StatusReport): string => {
-  const standing = tables.map(({ completeThrough, held, lagMs, parked, quarantined, rows, table }) => [
+const render = ({ batches, pipeline, sources, tables }: Status.StatusReport): string => {
+  const standing = tables.map(({ completeThrough, held, lagMs, parked, quarantined, rows, source, table }) => [
+    source,
     table,
     rows,
     seconds(completeThrough),
@@ -25,12 +26,19 @@ const render = ({ batches, log, pipeline, tables }: Status.StatusReport): string
     held,
     parked === null ? "" : "parked"
   ])
-  const behind =
-    log === null ? "empty: run northstar ingest" : `at ${log.head}, ${plural(log.behind, "record")} not loaded`
+  const logs = sources.map(({ failing, kind, log, source }) => [
+    source,
+    kind,
+    log === null ? "empty: run northstar ingest" : `at ${log.head}, ${plural(log.behind, "record")} not loaded`,
+    failing === null ? "" : "FAILING"
+  ])
   return [
-    `Pipeline ${pipeline}; landing log ${behind}.`,
+    `Pipeline ${pipeline}.`,
     "",
-    table(["table", "rows", "complete through", "lag", "quarantined", "held", ""], standing),
+    table(["source", "kind", "landing log", ""], logs),
+    ...sources.flatMap(({ failing, source }) => (failing === null ? [] : ["", `${source} is failing: ${failing}`])),
+    "",
+    table(["source", "table", "rows", "complete through", "lag", "quarantined", "held", ""], standing),
     ...tables.flatMap(({ parked, table }) =>
       parked === null ? [] : [``, `${table} is parked: ${parked}. Correct its contract, then run northstar ingest.`]
     ),

@@ -1,6 +1,7 @@
 import { Effect, Option, Stream } from "effect"
 import type { ColumnType } from "@northstar/core/Column"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
+import * as Column from "@northstar/core/Column"
 import type { Table } from "@northstar/core/Table"
 import { rowText } from "../warehouse/RowText.ts"
 import type { Connection } from "./Connection.ts"
@@ -171,7 +172,11 @@ const float = (value: string, bytes: string): string =>
 
 const rowDigest = (table: Table): string =>
   digestPostgres(
-    rowText(Object.entries(table.columns).map(([name, column]) => canonicalPostgres(id(name), column.type)))
+    rowText(
+      Object.entries(table.columns).flatMap(([name, column]) =>
+        Column.isVerbatim(column) ? [canonicalPostgres(id(name), column.type)] : []
+      )
+    )
   )
 
 const keyTexts = (table: Table): string => table.key.map((name) => `concat(${id(name)})`).join(", ")

@@ -5,7 +5,7 @@ import * as LandingLog from "../landing/LandingLog.ts"
 import type { CommitRecord } from "../landing/Segment.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Watermarks from "../warehouse/Watermarks.ts"
-import type { Project } from "./Project.ts"
+import type { Feed } from "./Project.ts"
 import * as Services from "./Services.ts"
 import { backfillKey, load } from "./Streams.ts"
 
@@ -36,22 +36,22 @@ export interface BackfillOptions extends LogRange {
 }
 
 /** Says what a backfill would read, and reads none of it. */
-export const plan = (project: Project, range: LogRange) =>
-  planned(project, range).pipe(Effect.provide(Services.landing(project.landing)))
+export const plan = (feed: Feed, range: LogRange) =>
+  planned(feed, range).pipe(Effect.provide(Services.landing(feed.project.landing)))
 
 /**
  * Reads a range of the landing log again into the warehouse, under its own key, while ingest goes on: what is known
  * already is superseded, what was missing or taken back is published.
  */
-export const fromLog = (project: Project, options: BackfillOptions) =>
-  program(project, options).pipe(Effect.provide(Services.layer(project)), Effect.scoped)
+export const fromLog = (feed: Feed, options: BackfillOptions) =>
+  program(feed, options).pipe(Effect.provide(Services.layer(feed.project)), Effect.scoped)
 
-const program = Effect.fn("Backfill.fromLog")(function* (project: Project, options: BackfillOptions) {
-  const { after, through } = yield* planned(project, options)
+const program = Effect.fn("Backfill.fromLog")(function* (feed: Feed, options: BackfillOptions) {
+  const { after, through } = yield* planned(feed, options)
   const suffix = (yield* Random.nextIntBetween(0, 0x1000000)).toString(16).padStart(6, "0")
   const id = options.id ?? `${(yield* Clock.currentTimeMillis).toString(36)}-${suffix}`
   let rows = 0
-  const summary = yield* Pipeline.run(load(project, backfillKey(project, id)), {
+  const summary = yield* Pipeline.run(load(feed, backfillKey(feed, id)), {
     program: "backfill",
     ...(after === "0" ? {} : { from: BigInt(after) }),
     through: BigInt(through),
@@ -62,17 +62,17 @@ const program = Effect.fn("Backfill.fromLog")(function* (project: Project, optio
   })
   // A finished backfill needs nothing of the log any more.
   const { session: open } = yield* Warehouse
-  yield* Effect.scoped(Effect.flatMap(open, (session) => Watermarks.forget(session, backfillKey(project, id))))
+  yield* Effect.scoped(Effect.flatMap(open, (session) => Watermarks.forget(session, backfillKey(feed, id))))
   return { id, after, through, summary }
 })
 
-const planned = Effect.fn("Backfill.plan")(function* (project: Project, range: LogRange) {
-  const newest = yield* LandingLog.tail(project.name)
+const planned = Effect.fn("Backfill.plan")(function* (feed: Feed, range: LogRange) {
+  const newest = yield* LandingLog.tail(feed.log)
   if (Option.isNone(newest)) return yield* refuse("the landing log is empty", "Run northstar ingest first")
   const head = BigInt(newest.value.sequence)
-  const after = range.sinceMs === undefined ? parse(range.after ?? "0") : yield* firstAt(project, head, range.sinceMs)
+  const after = range.sinceMs === undefined ? parse(range.after ?? "0") : yield* firstAt(feed, head, range.sinceMs)
   const until =
-    range.untilMs === undefined ? parse(range.through ?? String(head)) : yield* firstAt(project, head, range.untilMs)
+    range.untilMs === undefined ? parse(range.through ?? String(head)) : yield* firstAt(feed, head, range.untilMs)
   if (after === undefined || until === undefined) {
     return yield* refuse("a position is not a sequence number", "Give sequences as northstar status shows them")
   }
@@ -80,16 +80,16 @@ const planned = Effect.fn("Backfill.plan")(function* (project: Project, range: L
   if (after >= through) {
     return yield* refuse(`nothing lies after ${after} and through ${through}`, `The log ends at ${head}`)
   }
-  return yield* summarise(project, after, through)
+  return yield* summarise(feed, after, through)
 })
 
 /** The last sequence that was written before an instant, found by halving: the log is written in order. */
-const firstAt = Effect.fnUntraced(function* (project: Project, head: bigint, ms: number) {
+const firstAt = Effect.fnUntraced(function* (feed: Feed, head: bigint, ms: number) {
   let low = 0n
   let high = head
   while (low < high) {
     const middle = (low + high + 1n) / 2n
-    const found = yield* LandingLog.record(project.name, middle)
+    const found = yield* LandingLog.record(feed.log, middle)
     // A record that retention removed is older than any that is left.
     if (Option.isNone(found) || found.value.writtenAtMs < ms) low = middle
     else high = middle - 1n
@@ -97,10 +97,10 @@ const firstAt = Effect.fnUntraced(function* (project: Project, head: bigint, ms:
   return low
 })
 
-const summarise = Effect.fnUntraced(function* (project: Project, after: bigint, through: bigint) {
+const summarise = Effect.fnUntraced(function* (feed: Feed, after: bigint, through: bigint) {
   const totals = new Map<string, { rows: number; bytes: number }>()
   let records = 0
-  yield* LandingLog.records(project.name, { after: Option.some(after), through: Option.some(through) }).pipe(
+  yield* LandingLog.records(feed.log, { after: Option.some(after), through: Option.some(through) }).pipe(
     Stream.runForEach((record: CommitRecord) =>
       Effect.sync(() => {
         records++

@@ -7,11 +7,11 @@ import type { Dialect } from "../warehouse/Dialect.ts"
 import * as Digests from "../warehouse/Digests.ts"
 import type { Model } from "../warehouse/Model.ts"
 import type { Session } from "../warehouse/Warehouse.ts"
-import type { Project } from "./Project.ts"
+import type { PostgresFeed } from "./Project.ts"
 
 /** One table under comparison, with the two sides open. */
 export interface Comparison {
-  readonly project: Project
+  readonly feed: PostgresFeed
   readonly connection: Connection.Connection
   readonly session: Session
   readonly dialect: Dialect

@@ -6,7 +6,7 @@ import type { ConnectorError } from "@northstar/core/ConnectorError"
 import { ObjectStore } from "../landing/ObjectStore.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Load from "./Load.ts"
-import type { Project } from "./Project.ts"
+import { postgresFeed, type Project, tables } from "./Project.ts"
 import * as Services from "./Services.ts"
 import * as SourceChecks from "./SourceChecks.ts"
 
@@ -33,14 +33,20 @@ export const examine = Effect.fn("Doctor.examine")(function* (file: string) {
   const loaded = yield* Effect.result(Load.project(file))
   if (loaded._tag === "Failure") return report([node(), failed("configuration", loaded.failure)])
   const project = loaded.success
-  const configuration = ok("configuration", `${file}: ${project.name}, ${project.tables.length} tables`)
-  const withSource = yield* Effect.result(Load.projectWithSource(file))
-  const source =
-    withSource._tag === "Failure"
-      ? [failed("source", withSource.failure)]
-      : yield* SourceChecks.examine(withSource.success)
+  const configuration = ok(
+    "configuration",
+    `${file}: ${project.name}, ${tables(project).length} tables of ${project.sources.map(({ name }) => name).join(", ")}`
+  )
+  const source = yield* postgres(file, project)
   const here = yield* Effect.all([landing(project), warehouse(project), disk(project)])
   return report([node(), configuration, ...source, ...here])
+})
+
+/** Findings about the project's database, if it has one. */
+const postgres = Effect.fnUntraced(function* (file: string, project: Project) {
+  if (postgresFeed(project) === undefined) return []
+  const found = yield* Effect.result(Load.postgresWithUrl(file))
+  return found._tag === "Failure" ? [failed("source", found.failure)] : yield* SourceChecks.examine(found.success)
 })
 
 const ok = (name: string, detail: string): Finding => ({ name, status: "ok", detail, action: "" })
@@ -99,7 +105,10 @@ const warehouse = (project: Project): Effect.Effect<Finding> =>
     const { dialect, session: open } = yield* Warehouse
     const session = yield* open
     yield* session.query("SELECT 1 AS one")
-    return ok("warehouse", `${dialect.name}: ${project.warehouse.file} opens`)
+    return ok(
+      "warehouse",
+      `${dialect.name}: ${project.warehouse.kind === "duckdb" ? project.warehouse.file : project.warehouse.account} opens`
+    )
   }).pipe(
     Effect.scoped,
     Effect.provide(Services.warehouse(project.warehouse)),
@@ -113,7 +122,7 @@ const disk = (project: Project): Effect.Effect<Finding> =>
   Effect.gen(function* () {
     const folders = [
       project.landing.kind === "folder" ? project.landing.folder : project.landing.spool,
-      dirname(project.warehouse.file)
+      ...(project.warehouse.kind === "duckdb" ? [dirname(project.warehouse.file)] : [])
     ]
     const free = yield* Effect.forEach(folders, (folder) =>
       Effect.promise(async () => {

@@ -3,7 +3,8 @@ import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Retention from "../landing/Retention.ts"
 import { literal } from "../warehouse/Dialect.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
-import type { Project } from "./Project.ts"
+import type { Feed } from "./Project.ts"
+import { loadKey } from "./Streams.ts"
 
 /** How often a running ingest tidies its log. */
 const every = "1 hour"
@@ -13,14 +14,14 @@ const every = "1 hour"
  * interrupted. Every watermark that the warehouse keeps of the log, a parked table's and a backfill's included, holds
  * back what lies after it. Failures are logged: nothing else waits for it.
  */
-export const run = Effect.fn("Housekeeping.run")(function* (project: Project) {
+export const run = Effect.fn("Housekeeping.run")(function* (feed: Feed) {
   const swept = yield* Ref.make(0n)
   const tidyUp = Effect.gen(function* () {
-    const consumers = yield* consumersOf(project)
+    const consumers = yield* consumersOf(feed)
     const plan = yield* Retention.plan({
-      stream: project.name,
+      stream: feed.log,
       consumers,
-      exceptions: project.retentionExceptions
+      exceptions: feed.project.retentionExceptions
     })
     for (const { consumer, oldest, state } of plan.holds) {
       yield* Effect.logWarning(
@@ -29,7 +30,7 @@ export const run = Effect.fn("Housekeeping.run")(function* (project: Project) {
       )
     }
     yield* Retention.apply(plan)
-    yield* Retention.apply(yield* Retention.sweep({ stream: project.name, after: yield* Ref.get(swept) }))
+    yield* Retention.apply(yield* Retention.sweep({ stream: feed.log, after: yield* Ref.get(swept) }))
     yield* Ref.set(swept, least(consumers))
     if (plan.records > 0) yield* Effect.logInfo(`landing log: removed ${plan.records} records past their retention`)
   })
@@ -46,12 +47,13 @@ const least = (consumers: ReadonlyArray<Retention.Consumer>): bigint =>
   ) ?? 0n
 
 /** Who reads the project's log, by the watermarks in the warehouse; ingest itself even before its first batch. */
-const consumersOf = Effect.fnUntraced(function* (project: Project) {
+const consumersOf = Effect.fnUntraced(function* (feed: Feed) {
   const { session: open } = yield* Warehouse
+  const { pipeline, stream } = loadKey(feed)
   const rows = yield* Effect.scoped(
     Effect.flatMap(open, (session) =>
       session.query(
-        `SELECT stream, table_name, through FROM northstar.watermarks WHERE pipeline = ${literal(project.name)}`
+        `SELECT stream, table_name, through FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND (stream = ${literal(stream)} OR stream LIKE ${literal(`${stream}/%`)})`
       )
     )
   )

@@ -1,19 +1,21 @@
-import { Clock, Effect, Fiber, Option, Ref, Schedule } from "effect"
-import type { ConnectorError } from "@northstar/core/ConnectorError"
+import { Clock, Effect, Exit, Fiber, Option, Ref, Schedule } from "effect"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import { RunLedger, type RunSummary } from "@northstar/core/RunLedger"
 import type { Receipt } from "@northstar/core/Sink"
 import * as Contract from "../warehouse/Contract.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Watermarks from "../warehouse/Watermarks.ts"
+import * as Capture from "./Capture.ts"
 import * as Housekeeping from "./Housekeeping.ts"
-import type { Project } from "./Project.ts"
+import { type Feed, feeds, type Project } from "./Project.ts"
 import { schedule, statementTries } from "./Retry.ts"
 import * as Services from "./Services.ts"
-import { capture, load, loadKey } from "./Streams.ts"
+import { load, loadKey } from "./Streams.ts"
 
-/** What an ingest has done so far in one of its two lanes. */
+/** What an ingest has done so far in one of the two lanes of a source. */
 export interface Progress {
+  readonly source: string
   readonly stage: "capture" | "load"
   /** Changes and batches since the program started. */
   readonly rows: number
@@ -24,48 +26,96 @@ export interface Progress {
 
 /** How to ingest. */
 export interface IngestOptions {
-  /** `true` ends when everything that was committed at the source when it started is visible; else it goes on until interrupted. */
+  /** `true` ends when everything that was at the sources when it started is visible; else it goes on until interrupted. */
   readonly untilCaughtUp: boolean
+  /** Names of the sources to ingest; default all. */
+  readonly sources?: ReadonlyArray<string>
   readonly onProgress?: (progress: Progress) => Effect.Effect<void>
+}
+
+/** What an ingest did with one source. */
+export interface SourceSummary {
+  readonly source: string
+  readonly captured: RunSummary
+  readonly loaded: RunSummary
 }
 
 /** What an ingest did. */
 export interface IngestSummary {
-  readonly captured: RunSummary
-  readonly loaded: RunSummary
+  readonly sources: ReadonlyArray<SourceSummary>
   /** Tables that land but are not loaded, and why. */
   readonly parked: ReadonlyArray<{ readonly table: string; readonly reason: string }>
 }
 
-/** Captures a project's source into its landing log and loads the log into its warehouse, side by side. */
+/**
+ * Captures a project's sources into their landing logs and loads the logs into its warehouse, all side by side. A source
+ * that fails does not stop the others: they go on, or end caught up, before the failure is told.
+ */
 export const ingest = (project: Project, options: IngestOptions) =>
-  // The loading fiber ends before the warehouse that it works on is closed.
+  // The loading fibers end before the warehouse that they work on is closed.
   program(project, options).pipe(Effect.scoped, Effect.provide(Services.layer(project)))
 
 const program = Effect.fn("Ingest.ingest")(function* (project: Project, options: IngestOptions) {
-  yield* catchUpParked(project)
-  const onCapture = yield* reporter("capture", options)
-  const onLoad = yield* reporter("load", options)
-  const lane = yield* capture(project)
-  const capturing = Pipeline.run(lane, {
-    program: "capture",
-    untilCaughtUp: options.untilCaughtUp,
-    onCommit: onCapture.count
-  }).pipe(Effect.provideServiceEffect(RunLedger, unhurriedLedger))
+  const wanted = yield* select(project, options.sources)
+  const exits = yield* Effect.forEach(wanted, (feed) => Effect.exit(untilItEnds(feed, options, wanted.length)), {
+    concurrency: "unbounded"
+  })
+  const failures = exits.flatMap((exit) => (Exit.isFailure(exit) ? [exit] : []))
+  if (failures[0] !== undefined) return yield* Effect.failCause(failures[0].cause)
+  const sources = exits.flatMap((exit) => (Exit.isSuccess(exit) ? [exit.value] : []))
+  const parked = yield* Effect.forEach(wanted, parkedTables)
+  return { sources, parked: parked.flat() } satisfies IngestSummary
+})
+
+/** Among several sources one that fails is heard of at once, and in an ingest without end tried again. */
+const untilItEnds = (feed: Feed, options: IngestOptions, sources: number) => {
+  const once = ingestSource(feed, options)
+  if (sources === 1) return once
+  const heard = once.pipe(
+    Effect.tapError((error) => Effect.logError(`source ${feed.source.name} failed; the others go on: ${error.message}`))
+  )
+  return options.untilCaughtUp ? heard : Effect.retry(heard, Schedule.spaced("1 minute"))
+}
+
+const ingestSource = Effect.fnUntraced(function* (feed: Feed, options: IngestOptions) {
+  yield* catchUpParked(feed)
+  const onCapture = yield* reporter(feed, "capture", options)
+  const onLoad = yield* reporter(feed, "load", options)
+  const capturing = Capture.run(feed, { untilCaughtUp: options.untilCaughtUp, onCommit: onCapture.count }).pipe(
+    Effect.provideServiceEffect(RunLedger, unhurriedLedger)
+  )
   const loading = (untilCaughtUp: boolean) =>
-    Pipeline.run(load(project, loadKey(project)), { program: "ingest", untilCaughtUp, onCommit: onLoad.count })
+    Pipeline.run(load(feed, loadKey(feed)), { program: "ingest", untilCaughtUp, onCommit: onLoad.count })
   // A load that fails does not end capture: the source must not keep its WAL for the warehouse's sake.
   const loadFiber = yield* loading(false).pipe(
     Effect.tapError((error) => Effect.logError(`loading stopped, and tries again in a minute: ${error.message}`)),
     Effect.retry(Schedule.spaced("1 minute")),
     Effect.forkScoped
   )
-  yield* Effect.forkScoped(Housekeeping.run(project))
+  yield* Effect.forkScoped(Housekeeping.run(feed))
   const captured = yield* capturing
   yield* Fiber.interrupt(loadFiber)
   const loaded = { ...(yield* loading(true)), ...(yield* onLoad.total) }
-  return { captured, loaded, parked: yield* parkedTables(project) } satisfies IngestSummary
-})
+  return { source: feed.source.name, captured, loaded } satisfies SourceSummary
+}, Effect.scoped)
+
+/** The project's sources of these names. */
+const select = (project: Project, names: ReadonlyArray<string> | undefined) => {
+  const all = feeds(project)
+  const unknown = (names ?? []).filter((name) => !all.some(({ source }) => source.name === name))
+  if (unknown.length === 0) return Effect.succeed(all.filter(({ source }) => names?.includes(source.name) ?? true))
+  const detail = `project ${project.name} has no source ${unknown.join(", ")}`
+  const action = `Its sources are ${all.map(({ source }) => source.name).join(", ")}`
+  return Effect.fail(
+    new ConnectorError({
+      connector: "project",
+      operation: "ingest",
+      detail,
+      action,
+      reason: new Misconfigured({ detail })
+    })
+  )
+}
 
 /** Facts of a capture are written to the warehouse's ledger if it answers soon: capture waits for nobody but the log. */
 const unhurriedLedger = Effect.map(RunLedger, (ledger) =>
@@ -76,42 +126,42 @@ const unhurriedLedger = Effect.map(RunLedger, (ledger) =>
 )
 
 /** Loads the tables that were left behind and whose contracts have changed since, until they stand where the others do. */
-const catchUpParked = Effect.fnUntraced(function* (project: Project) {
-  for (const { table, parked } of yield* standingTables(project)) {
+const catchUpParked = Effect.fnUntraced(function* (feed: Feed) {
+  for (const { table, parked } of yield* standingTables(feed)) {
     if (Option.isNone(parked)) continue
-    const contract = project.tables.find(({ name }) => name === table)!
+    const contract = feed.tables.find(({ name }) => name === table)!
     if (parked.value.contract === Contract.fingerprint(contract)) continue
     yield* Effect.logInfo(`table ${table} has a new contract: it catches up with the others`)
     // Another task may move the others meanwhile.
-    yield* Effect.repeat(catchUp(project, table), { until: (rejoined) => rejoined })
+    yield* Effect.repeat(catchUp(feed, table), { until: (rejoined) => rejoined })
   }
 })
 
 /** Loads one table up to where the others stand, all of the log if none does, and lets it rejoin if they still do. */
-const catchUp = Effect.fnUntraced(function* (project: Project, table: string) {
-  const key = loadKey(project)
-  const standing = yield* standingTables(project)
+const catchUp = Effect.fnUntraced(function* (feed: Feed, table: string) {
+  const key = loadKey(feed)
+  const standing = yield* standingTables(feed)
   const main = Watermarks.furthest(standing.filter(({ parked }) => Option.isNone(parked)))
   const upTo = Option.match(main, {
     onNone: () => ({ untilCaughtUp: true }),
     onSome: (at) => ({ through: BigInt(at) })
   })
-  yield* Pipeline.run(load(project, key, table), { program: "catch-up", ...upTo })
-  const tables = project.tables.map(({ name }) => name)
+  yield* Pipeline.run(load(feed, key, table), { program: "catch-up", ...upTo })
+  const tables = feed.tables.map(({ name }) => name)
   return yield* withSession((session) => Watermarks.rejoin(session, key, table, tables))
 })
 
-const standingTables = (project: Project) =>
+const standingTables = (feed: Feed) =>
   withSession((session) =>
     Watermarks.load(
       session,
-      loadKey(project),
-      project.tables.map(({ name }) => name)
+      loadKey(feed),
+      feed.tables.map(({ name }) => name)
     )
   )
 
-const parkedTables = Effect.fnUntraced(function* (project: Project) {
-  const standing = yield* standingTables(project)
+const parkedTables = Effect.fnUntraced(function* (feed: Feed) {
+  const standing = yield* standingTables(feed)
   return standing.flatMap(({ table, parked }) =>
     Option.isSome(parked) ? [{ table, reason: parked.value.reason }] : []
   )
@@ -125,7 +175,11 @@ const withSession = <A, R>(
   )
 
 /** Counts a lane's commits and passes them on with the age of the newest change. */
-const reporter = Effect.fnUntraced(function* (stage: Progress["stage"], { onProgress }: IngestOptions) {
+const reporter = Effect.fnUntraced(function* (
+  { source }: Feed,
+  stage: Progress["stage"],
+  { onProgress }: IngestOptions
+) {
   const total = yield* Ref.make({ rows: 0, batches: 0 })
   return {
     total: Ref.get(total),
@@ -137,7 +191,7 @@ const reporter = Effect.fnUntraced(function* (stage: Progress["stage"], { onProg
       if (onProgress === undefined) return
       const now = yield* Clock.currentTimeMillis
       const lagMs = Option.match(committedAtMs, { onNone: () => null, onSome: (at) => Math.max(0, now - at) })
-      yield* onProgress({ stage, ...sofar, lagMs })
+      yield* onProgress({ source: source.name, stage, ...sofar, lagMs })
     })
   }
 })

@@ -62,11 +62,13 @@ export const init = Effect.fn("Init.init")(function* (options: InitOptions) {
       )
     }
     const name = slug(yield* databaseOf(connection))
-    const source = Project.postgres({ url: undefined, slot: `northstar_${name}`, publication: `northstar_${name}` })
-    const project = Project.define({ name, source, tables })
+    const setup = { slot: `northstar_${name}`, publication: `northstar_${name}` }
+    const source = Project.postgres({ url: undefined, tables, ...setup })
+    const project = Project.define({ name, sources: [source] })
+    const feed = Project.feed(project, source)
     yield* Plan.checkServer(connection, source.slot)
-    yield* write(file, ConfigText.render({ project, left, urlVariable }))
-    const { setup, sql } = yield* prepare(connection, project, options.apply)
+    yield* write(file, ConfigText.render({ feed, left, urlVariable }))
+    const prepared = yield* prepare(connection, feed, options.apply)
     return {
       file: options.file,
       project: name,
@@ -76,22 +78,21 @@ export const init = Effect.fn("Init.init")(function* (options: InitOptions) {
         columns: Object.keys(table.columns).length
       })),
       left,
-      setup,
-      sql
+      ...prepared
     } satisfies Initialised
   }).pipe(Effect.scoped)
 })
 
 const prepare = Effect.fnUntraced(function* (
   connection: Connection.Connection,
-  project: Project.Project,
+  feed: Project.PostgresFeed,
   apply: boolean | undefined
 ) {
   const role = yield* SourceSetup.currentRole(connection)
-  const steps = yield* SourceSetup.steps(connection, project, role)
+  const steps = yield* SourceSetup.steps(connection, feed, role)
   const sql = SourceSetup.render(steps)
   if (steps.length === 0) return { setup: "nothing", sql } as const
-  const mayApply = apply ?? (yield* SourceSetup.isOwner(connection, project))
+  const mayApply = apply ?? (yield* SourceSetup.isOwner(connection, feed))
   if (!mayApply) return { setup: "pending", sql } as const
   yield* Plan.apply(connection, steps)
   return { setup: "applied", sql } as const

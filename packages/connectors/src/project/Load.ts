@@ -4,7 +4,7 @@ import { basename, dirname, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Cause, Effect, Option, Predicate, Redacted, Schema } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
-import type { Project } from "./Project.ts"
+import { feeds, postgresFeed, type Project, tables } from "./Project.ts"
 
 /** The file that a project is described in. */
 export const fileName = "northstar.config.ts"
@@ -34,51 +34,42 @@ export const project = Effect.fn("Load.project")(function* (file: string) {
   return absolute(yield* checked(file, exported.default), dirname(path))
 })
 
+/** The project's PostgreSQL source; its URL may not be set. */
+export const postgres = Effect.fn("Load.postgres")(function* (file: string) {
+  const feed = postgresFeed(yield* project(file))
+  return feed ?? (yield* refuse(`${file} has no PostgreSQL source`, "Add one: Project.postgres({ … })."))
+})
+
 /**
- * The same for programs that read the source: also fails when its URL is not set, and names the environment variable
- * that the file takes it from, where it can be seen.
+ * The project's PostgreSQL source, for programs that read it: also fails when its URL is not set, and names the
+ * environment variable that the file takes it from, where it can be seen.
  */
-export const projectWithSource = Effect.fn("Load.projectWithSource")(function* (file: string) {
-  const loaded = yield* project(file)
-  if (loaded.source.url !== undefined) return loaded
+export const postgresWithUrl = Effect.fn("Load.postgresWithUrl")(function* (file: string) {
+  const feed = yield* postgres(file)
+  if (feed.source.url !== undefined) return feed
   const variable = urlVariable(readFileSync(resolve(file), "utf8"))
   return yield* refuse(
     `the URL of the source is not set${variable === undefined ? "" : `: the environment variable ${variable} is empty`}`,
     variable === undefined
-      ? `Give source.url a value in ${file}.`
+      ? `Give the source's url a value in ${file}.`
       : `Set it: export ${variable}='postgres://user:password@host:5432/database'`
   )
 })
 
+/** The source of a name; without a name the first. */
+export const feed = Effect.fn("Load.feed")(function* (file: string, name: string | undefined) {
+  const all = feeds(yield* project(file))
+  const found = name === undefined ? all[0] : all.find(({ source }) => source.name === name)
+  if (found !== undefined) return found
+  const names = all.map(({ source }) => source.name).join(", ")
+  return yield* refuse(`${file} has no source called ${name}`, `Its sources are ${names}.`)
+})
+
 const Text = Schema.NonEmptyString
-const Shape = Schema.Struct({
-  name: Text,
-  source: Schema.Struct({
-    kind: Schema.Literal("postgres"),
-    url: Schema.UndefinedOr(Schema.Unknown.check(Schema.makeFilter((url) => Redacted.isRedacted(url)))),
-    slot: Text.check(Schema.isPattern(/^[a-z0-9_]{1,63}$/)),
-    publication: Text,
-    epoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
-    snapshot: Schema.Struct({ chunkRows: Schema.Int, rowsPerSecondMax: Schema.Finite }),
-    heartbeatSeconds: Schema.Finite,
-    guard: Schema.Struct({
-      warnBytes: Schema.Finite,
-      stopBytes: Schema.Finite,
-      policy: Schema.Literals(["warn", "stop", "release"])
-    })
-  }),
-  landing: Schema.Union([
-    Schema.Struct({ kind: Schema.Literal("folder"), folder: Text }),
-    Schema.Struct({
-      kind: Schema.Literal("s3"),
-      bucket: Text,
-      region: Text,
-      endpoint: Schema.optionalKey(Text),
-      forcePathStyle: Schema.optionalKey(Schema.Boolean),
-      spool: Text
-    })
-  ]),
-  warehouse: Schema.Struct({ kind: Schema.Literal("duckdb"), file: Text }),
+const Key = Schema.UndefinedOr(Schema.Unknown.check(Schema.makeFilter((value) => Redacted.isRedacted(value))))
+const source = {
+  name: Text.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,63}$/)),
+  epoch: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
   tables: Schema.Array(
     Schema.Struct({
       name: Text.check(Schema.isPattern(/^[a-z0-9_]+$/)),
@@ -86,7 +77,69 @@ const Shape = Schema.Struct({
       columns: Schema.Record(Schema.String, Schema.Struct({ type: Schema.Struct({ kind: Text }) })),
       key: Schema.NonEmptyArray(Text)
     })
+  )
+}
+const bucket = {
+  kind: Schema.Literal("s3"),
+  bucket: Text,
+  region: Text,
+  endpoint: Schema.optionalKey(Text),
+  forcePathStyle: Schema.optionalKey(Schema.Boolean)
+}
+const Folder = Schema.Struct({ kind: Schema.Literal("folder"), folder: Text })
+const Shape = Schema.Struct({
+  name: Text.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,63}$/)),
+  sources: Schema.NonEmptyArray(
+    Schema.Union([
+      Schema.Struct({
+        ...source,
+        kind: Schema.Literal("postgres"),
+        url: Key,
+        slot: Text.check(Schema.isPattern(/^[a-z0-9_]{1,63}$/)),
+        publication: Text,
+        snapshot: Schema.Struct({ chunkRows: Schema.Int, rowsPerSecondMax: Schema.Finite }),
+        heartbeatSeconds: Schema.Finite,
+        guard: Schema.Struct({
+          warnBytes: Schema.Finite,
+          stopBytes: Schema.Finite,
+          policy: Schema.Literals(["warn", "stop", "release"])
+        })
+      }),
+      Schema.Struct({
+        ...source,
+        kind: Schema.Literal("stripe"),
+        apiKey: Key,
+        pollSeconds: Schema.Finite,
+        endpoint: Schema.UndefinedOr(Text.check(Schema.makeFilter((url) => URL.canParse(url))))
+      }),
+      Schema.Struct({
+        ...source,
+        kind: Schema.Literal("files"),
+        from: Schema.Union([
+          Folder,
+          Schema.Struct({ ...bucket, prefix: Schema.String, queueUrl: Schema.optionalKey(Text) })
+        ]),
+        contracts: Schema.Array(Schema.Struct({ keys: Schema.Struct({ prefix: Schema.String, glob: Text }) })),
+        pollSeconds: Schema.Finite
+      })
+    ])
   ),
+  landing: Schema.Union([Folder, Schema.Struct({ ...bucket, spool: Text })]),
+  warehouse: Schema.Union([
+    Schema.Struct({ kind: Schema.Literal("duckdb"), file: Text }),
+    Schema.Struct({
+      kind: Schema.Literal("snowflake"),
+      account: Text,
+      user: Text,
+      role: Text,
+      warehouse: Text,
+      database: Text,
+      privateKey: Schema.Unknown,
+      accessUrl: Schema.optionalKey(Text),
+      cadenceSeconds: Schema.optionalKey(Schema.Finite)
+    })
+  ]),
+  cardNumbers: Schema.Literals(["tokenise", "quarantine"]),
   marts: Schema.Array(Schema.Struct({ name: Text, query: Text })),
   retentionExceptions: Schema.Array(Schema.Struct({ consumer: Text, reason: Text, expiresAtMs: Schema.Finite }))
 })
@@ -101,17 +154,9 @@ const checked = Effect.fnUntraced(function* (file: string, value: unknown) {
   if (result.issues === undefined) {
     // Sound: what `Shape` leaves out (how columns decode, checks) only `Table.make` can have built.
     const found = value as Project
-    const names = found.tables.map(({ name }) => name)
-    const twice = names.find((name, at) => names.indexOf(name) !== at)
-    const keyless = found.tables.find(({ columns, key }) => key.some((name) => columns[name] === undefined))
-    if (keyless !== undefined) {
-      return yield* refuse(
-        `${file}: the key of table ${keyless.name} names a column that the table does not have`,
-        "Write the key's columns as they are spelled in its columns."
-      )
-    }
-    if (twice === undefined) return found
-    return yield* refuse(`${file} has two tables called ${twice}`, "Give one of them another name.")
+    const problem = twice(found) ?? keyless(found)
+    if (problem === undefined) return found
+    return yield* refuse(`${file}${problem.detail}`, problem.action)
   }
   const fields = result.issues.map((issue) => {
     const path = (issue.path ?? []).map((part) => String(Predicate.isObject(part) ? part.key : part))
@@ -120,9 +165,28 @@ const checked = Effect.fnUntraced(function* (file: string, value: unknown) {
   const named = [...new Set(fields)].slice(0, issuesMax).join(", ")
   return yield* refuse(
     `${file} does not export a project: wrong or missing: ${named}`,
-    `Build it with "Project.define({ name, source: Project.postgres({ … }), tables: [ … ] })".`
+    `Build it with "Project.define({ name, sources: [Project.postgres({ url, tables: [ … ] })] })".`
   )
 })
+
+const twice = (found: Project) => {
+  const repeated = (names: ReadonlyArray<string>) => names.find((name, at) => names.indexOf(name) !== at)
+  const table = repeated(tables(found).map(({ name }) => name))
+  const source = repeated(found.sources.map(({ name }) => name))
+  if (table !== undefined)
+    return { detail: ` has two tables called ${table}`, action: "Give one of them another name." }
+  if (source === undefined) return undefined
+  return { detail: ` has two sources called ${source}`, action: "Give one of them another name: name: …" }
+}
+
+const keyless = (found: Project) => {
+  const table = tables(found).find(({ columns, key }) => key.some((name) => columns[name] === undefined))
+  if (table === undefined) return undefined
+  return {
+    detail: `: the key of table ${table.name} names a column that the table does not have`,
+    action: "Write the key's columns as they are spelled in its columns."
+  }
+}
 
 const absolute = (project: Project, folder: string): Project => ({
   ...project,
@@ -130,7 +194,15 @@ const absolute = (project: Project, folder: string): Project => ({
     project.landing.kind === "folder"
       ? { ...project.landing, folder: resolve(folder, project.landing.folder) }
       : { ...project.landing, spool: resolve(folder, project.landing.spool) },
-  warehouse: { ...project.warehouse, file: resolve(folder, project.warehouse.file) }
+  warehouse:
+    project.warehouse.kind === "duckdb"
+      ? { ...project.warehouse, file: resolve(folder, project.warehouse.file) }
+      : project.warehouse,
+  sources: project.sources.map((source) =>
+    source.kind === "files" && source.from.kind === "folder"
+      ? { ...source, from: { ...source.from, folder: resolve(folder, source.from.folder) } }
+      : source
+  )
 })
 
 /** `process.env.NAME` or `process.env["NAME"]` on the line that sets the URL. */

@@ -5,7 +5,7 @@ import type { Table } from "@northstar/core/Table"
 import { literal } from "../warehouse/Dialect.ts"
 import { versionOf } from "../warehouse/Model.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
-import type { Project } from "./Project.ts"
+import { type Project, tables } from "./Project.ts"
 import * as Retry from "./Retry.ts"
 import * as Services from "./Services.ts"
 
@@ -145,7 +145,7 @@ const mask = (contract: Table | undefined, name: string, text: string | null, op
 }
 
 const contractOf = (project: Project, name: string): Table | undefined =>
-  project.tables.find((table) => table.name === name)
+  tables(project).find((table) => table.name === name)
 
 const versionText = ({ epoch, ordinal, position, revision }: Version): string =>
   `${epoch}/${position}/${ordinal}/${revision}`

@@ -8,7 +8,7 @@ import { make as makeModel } from "../warehouse/Model.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Watermarks from "../warehouse/Watermarks.ts"
 import { compare, type Comparison } from "./Comparison.ts"
-import type { Project } from "./Project.ts"
+import type { PostgresFeed } from "./Project.ts"
 import * as Services from "./Services.ts"
 import { type Difference, settle } from "./Settlement.ts"
 import { loadKey, noUrl } from "./Streams.ts"
@@ -56,22 +56,22 @@ const rowsPerSecondDefault = 50_000
  * down to the keys that differ. A key that differs is followed until what is loaded has passed the moment at which the
  * source was read: it agrees when the history knows that state of it at that moment.
  */
-export const reconcile = (project: Project, options: ReconcileOptions) =>
-  program(project, options).pipe(Effect.provide(Services.layer(project)), Effect.scoped)
+export const reconcile = (feed: PostgresFeed, options: ReconcileOptions) =>
+  program(feed, options).pipe(Effect.provide(Services.layer(feed.project)), Effect.scoped)
 
-const program = Effect.fn("Reconcile.reconcile")(function* (project: Project, options: ReconcileOptions) {
-  const { url } = project.source
-  if (url === undefined) return yield* noUrl(project)
-  const unknown = (options.tables ?? []).filter((name) => !project.tables.some((table) => table.name === name))
-  if (unknown.length > 0) return yield* noSuchTable(project, unknown)
+const program = Effect.fn("Reconcile.reconcile")(function* (feed: PostgresFeed, options: ReconcileOptions) {
+  const { url } = feed.source
+  if (url === undefined) return yield* noUrl(feed)
+  const unknown = (options.tables ?? []).filter((name) => !feed.tables.some((table) => table.name === name))
+  if (unknown.length > 0) return yield* noSuchTable(feed, unknown)
   const connection = yield* Connection.open({ url })
   const catalog = yield* Catalog.read(connection)
   const { dialect, session: open } = yield* Warehouse
   const session = yield* open
-  const wanted = project.tables.filter(({ name }) => options.tables === undefined || options.tables.includes(name))
+  const wanted = feed.tables.filter(({ name }) => options.tables === undefined || options.tables.includes(name))
   const standing = yield* Watermarks.load(
     session,
-    loadKey(project),
+    loadKey(feed),
     wanted.map(({ name }) => name)
   )
   const parked = standing.filter((watermark) => Option.isSome(watermark.parked)).map(({ table }) => table)
@@ -81,7 +81,7 @@ const program = Effect.fn("Reconcile.reconcile")(function* (project: Project, op
     const recent = options.full ? Effect.succeed(undefined) : recentOf(table, options.recentDays ?? 7)
     return Effect.flatMap(recent, (recent) =>
       reconcileTable({
-        project,
+        feed,
         connection,
         session,
         dialect,
@@ -114,12 +114,12 @@ const reconcileTable = Effect.fnUntraced(function* (context: Comparison) {
 const masked = (table: Table, key: ReadonlyArray<string>): ReadonlyArray<string> =>
   key.map((part, index) => (table.columns[table.key[index] ?? ""]?.tag === undefined ? part : "***"))
 
-const noSuchTable = (project: Project, names: ReadonlyArray<string>) =>
+const noSuchTable = (feed: PostgresFeed, names: ReadonlyArray<string>) =>
   new ConnectorError({
     connector: "reconcile",
     operation: "compare",
-    detail: `project ${project.name} has no table ${names.join(", ")}`,
-    action: `Its tables are ${project.tables.map(({ name }) => name).join(", ")}`,
+    detail: `project ${feed.project.name} has no table ${names.join(", ")}`,
+    action: `Its tables are ${feed.tables.map(({ name }) => name).join(", ")}`,
     reason: new Misconfigured({ detail: "tables" })
   })
 

@@ -6,7 +6,7 @@ import * as Heartbeat from "../postgres/Heartbeat.ts"
 import { position, type SnapshotProgress } from "../postgres/Position.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Watermarks from "../warehouse/Watermarks.ts"
-import type { Project } from "./Project.ts"
+import type { PostgresFeed } from "./Project.ts"
 import * as Services from "./Services.ts"
 import { loadKey, noUrl } from "./Streams.ts"
 
@@ -33,18 +33,18 @@ const stillMs = 30_000
  * loaded. The request is a logical message in the source's WAL: it needs no table there, and survives crashes of both
  * sides.
  */
-export const resnapshot = (project: Project, options: ResnapshotOptions) =>
-  program(project, options).pipe(Effect.provide(Services.layer(project)), Effect.scoped)
+export const resnapshot = (feed: PostgresFeed, options: ResnapshotOptions) =>
+  program(feed, options).pipe(Effect.provide(Services.layer(feed.project)), Effect.scoped)
 
-const program = Effect.fn("Resnapshot.resnapshot")(function* (project: Project, options: ResnapshotOptions) {
-  const { url, slot } = project.source
-  if (url === undefined) return yield* noUrl(project)
-  const tables = yield* sources(project, options.tables)
+const program = Effect.fn("Resnapshot.resnapshot")(function* (feed: PostgresFeed, options: ResnapshotOptions) {
+  const { url, slot } = feed.source
+  if (url === undefined) return yield* noUrl(feed)
+  const tables = yield* sources(feed, options.tables)
   const suffix = (yield* Random.nextIntBetween(0, 0x1000000)).toString(16).padStart(6, "0")
   const id = `requested-${(yield* Clock.currentTimeMillis).toString(36)}-${suffix}`
   const connection = yield* Connection.open({ url })
   yield* Heartbeat.request(connection, { slot, id, tables })
-  let last = yield* loaded(project)
+  let last = yield* loaded(feed)
   let movedAtMs = yield* Clock.currentTimeMillis
   while (true) {
     const ours = tables.flatMap((table) => {
@@ -56,7 +56,7 @@ const program = Effect.fn("Resnapshot.resnapshot")(function* (project: Project, 
       yield* options.onProgress({ chunks: ours.reduce((sum, { chunks }) => sum + chunks, 0) })
     }
     yield* Effect.sleep("500 millis")
-    const next = yield* loaded(project)
+    const next = yield* loaded(feed)
     const now = yield* Clock.currentTimeMillis
     if (next.sequence !== last.sequence) movedAtMs = now
     else if (now - movedAtMs > stillMs) return { id, done: false } satisfies Resnapshot
@@ -65,35 +65,33 @@ const program = Effect.fn("Resnapshot.resnapshot")(function* (project: Project, 
 })
 
 /** Names at the source of tables of the project. */
-export const sources = (project: Project, names: ReadonlyArray<string>) => {
-  const tables = project.tables.filter(({ name }) => names.includes(name)).map(({ source }) => source)
-  return tables.length < names.length || tables.length === 0
-    ? Effect.fail(unknownTables(project))
-    : Effect.succeed(tables)
+export const sources = (feed: PostgresFeed, names: ReadonlyArray<string>) => {
+  const tables = feed.tables.filter(({ name }) => names.includes(name)).map(({ source }) => source)
+  return tables.length < names.length || tables.length === 0 ? Effect.fail(unknownTables(feed)) : Effect.succeed(tables)
 }
 
 /** The sequence that is loaded, and the snapshots' progress as of it. */
-const loaded = Effect.fnUntraced(function* (project: Project) {
+const loaded = Effect.fnUntraced(function* (feed: PostgresFeed) {
   const { session: open } = yield* Warehouse
-  const names = project.tables.map(({ name }) => name)
+  const names = feed.tables.map(({ name }) => name)
   const standing = yield* Effect.scoped(
-    Effect.flatMap(open, (session) => Watermarks.load(session, loadKey(project), names))
+    Effect.flatMap(open, (session) => Watermarks.load(session, loadKey(feed), names))
   )
   const sequence = Option.getOrElse(
     Watermarks.furthest(standing.filter(({ parked }) => Option.isNone(parked))),
     () => "0"
   )
-  const record = yield* LandingLog.record(project.name, BigInt(sequence))
+  const record = yield* LandingLog.record(feed.log, BigInt(sequence))
   const at = Option.flatMap(record, ({ through }) => Schema.decodeOption(position.codec)(through))
   const none: Record<string, SnapshotProgress> = {}
   return { sequence, snapshots: Option.match(at, { onNone: () => none, onSome: ({ snapshots }) => snapshots }) }
 })
 
-const unknownTables = (project: Project) =>
+const unknownTables = (feed: PostgresFeed) =>
   new ConnectorError({
     connector: "postgres",
     operation: "snapshot",
-    detail: `a table is not one of project ${project.name}`,
-    action: `Its tables are ${project.tables.map(({ name }) => name).join(", ")}`,
+    detail: `a table is not one of project ${feed.project.name}`,
+    action: `Its tables are ${feed.tables.map(({ name }) => name).join(", ")}`,
     reason: new Misconfigured({ detail: "tables" })
   })

@@ -8,13 +8,17 @@ import { apply, applyMarts } from "../warehouse/Migrate.ts"
 import { make as makeModel } from "../warehouse/Model.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as WarehouseLedger from "../warehouse/WarehouseLedger.ts"
-import type { LandingConfig, Project, WarehouseConfig } from "./Project.ts"
+import { type LandingConfig, type Project, tables, type WarehouseConfig } from "./Project.ts"
 import { schedule, statementTries } from "./Retry.ts"
 
 /** The project's warehouse, its driver loaded only now, its folder made where it is missing. */
 export const warehouse = (config: WarehouseConfig): Layer.Layer<Warehouse, ConnectorError> =>
   Layer.unwrap(
     Effect.gen(function* () {
+      if (config.kind === "snowflake") {
+        const driver = yield* Effect.promise(() => import("../snowflake/Snowflake.ts"))
+        return driver.layer(config)
+      }
       const driver = yield* Effect.promise(() => import("../duckdb/DuckDb.ts"))
       // What goes wrong here the driver says better.
       yield* Effect.ignore(Effect.tryPromise(() => mkdir(dirname(config.file), { recursive: true })))
@@ -38,19 +42,22 @@ export const landing = (config: LandingConfig): Layer.Layer<ObjectStore, Connect
 
 /** Everything that programs over a project need. The ledger of runs lives in the warehouse. */
 export const layer = (project: Project): Layer.Layer<Warehouse | ObjectStore | RunLedger, ConnectorError> =>
-  WarehouseLedger.layer.pipe(
-    Layer.provideMerge(prepared(project)),
+  (project.warehouse.kind === "duckdb" ? WarehouseLedger.layer : WarehouseLedger.layerSparing).pipe(
+    Layer.provideMerge(project.warehouse.kind === "duckdb" ? prepared(project) : Layer.empty),
     Layer.provideMerge(warehouse(project.warehouse)),
     Layer.merge(landing(project.landing))
   )
 
-/** Brings the warehouse's tables and marts to what the project describes, before anything else uses it. */
+/**
+ * Brings an embedded warehouse's tables and marts to what the project describes, before anything else uses it. Those of
+ * a Snowflake account are brought there by `northstar warehouse apply`, as another role.
+ */
 const prepared = (project: Project): Layer.Layer<never, ConnectorError, Warehouse> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { dialect, session: open } = yield* Warehouse
       const session = yield* open
-      const models = project.tables.map((table) => makeModel(dialect, table))
+      const models = tables(project).map((table) => makeModel(dialect, table))
       const { left } = yield* apply(session, dialect, models)
       for (const { description } of left) {
         yield* Effect.logWarning(

@@ -36,7 +36,7 @@ export const settle = Effect.fnUntraced(function* (context: Comparison, found: R
       left.map(({ key }) => key)
     )
     const isLoaded = yield* awaitLoaded(context, read.lsnThrough)
-    const span = { epoch: context.project.source.epoch, from: read.lsn, through: read.lsnThrough }
+    const span = { epoch: context.feed.source.epoch, from: read.lsn, through: read.lsnThrough }
     const keys = left.map(({ key }) => key)
     const known = yield* Digests.lookUp(context.session, context.dialect, context.model, keys, span)
     left = keys.flatMap((key, index) => {
@@ -62,7 +62,7 @@ const difference = Effect.fnUntraced(function* (context: Comparison, suspect: Su
 const awaitLoaded = Effect.fnUntraced(function* (context: Comparison, lsn: bigint) {
   let last = yield* loadedThrough(context)
   const [slot] = yield* context.connection.query("select active from pg_replication_slots where slot_name = $1", [
-    context.project.source.slot
+    context.feed.source.slot
   ])
   if (slot?.[0] !== "t") return last >= lsn
   let movedAtMs = yield* Clock.currentTimeMillis
@@ -78,16 +78,16 @@ const awaitLoaded = Effect.fnUntraced(function* (context: Comparison, lsn: bigin
 })
 
 /** WAL position through which everything is loaded; −1 before the first batch. */
-const loadedThrough = Effect.fnUntraced(function* ({ project, session }: Comparison) {
-  const key = loadKey(project)
+const loadedThrough = Effect.fnUntraced(function* ({ feed, session }: Comparison) {
+  const key = loadKey(feed)
   const standing = yield* Watermarks.load(
     session,
     key,
-    project.tables.map(({ name }) => name)
+    feed.tables.map(({ name }) => name)
   )
   const main = Watermarks.furthest(standing.filter(({ parked }) => Option.isNone(parked)))
   if (Option.isNone(main)) return -1n
-  const record = yield* LandingLog.record(project.name, BigInt(main.value))
+  const record = yield* LandingLog.record(feed.log, BigInt(main.value))
   if (Option.isNone(record)) return -1n
   return Option.match(Schema.decodeOption(position.codec)(record.value.through), {
     onNone: () => -1n,

@@ -7,24 +7,24 @@ import { literal } from "../postgres/Sql.ts"
 import * as Slot from "../postgres/Slot.ts"
 import { checkServer } from "../postgres/ServerCheck.ts"
 import type { Finding } from "./Doctor.ts"
-import type { Project } from "./Project.ts"
+import type { PostgresFeed } from "./Project.ts"
 
 /** Findings about the source, in the order in which they depend on each other. Reads catalogues only. */
-export const examine = (project: Project): Effect.Effect<ReadonlyArray<Finding>> =>
+export const examine = (feed: PostgresFeed): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function* () {
-    const { publication, slot, url } = project.source
+    const { publication, slot, url } = feed.source
     if (url === undefined) return []
     const connection = yield* Connection.open({ url })
     const server = yield* check("server", checkServer(connection, slot), ({ major, slotsFree, sendersFree }) =>
       ok(`PostgreSQL ${major}, wal_level logical, ${slotsFree} slots and ${sendersFree} WAL senders free`)
     )
     const rest = yield* Effect.all([
-      check("role", role(connection, project), ok),
-      check("tables", tables(connection, project), (found) => found),
-      check("publication", Slot.checkPublication(connection, publication, project.tables), () =>
-        ok(`${publication} publishes all ${project.tables.length} tables`)
+      check("role", role(connection, feed), ok),
+      check("tables", tables(connection, feed), (found) => found),
+      check("publication", Slot.checkPublication(connection, publication, feed.tables), () =>
+        ok(`${publication} publishes all ${feed.tables.length} tables`)
       ),
-      check("slot", slotState(connection, project), (found) => found),
+      check("slot", slotState(connection, feed), (found) => found),
       check("clock", clock(connection), (found) => found)
     ])
     return [{ name: "source", status: "ok", detail: "reachable", action: "" } as const, server, ...rest]
@@ -50,8 +50,8 @@ const check = <A>(name: string, effect: Effect.Effect<A, ConnectorError>, f: (va
     Effect.catch((error) => Effect.succeed(failure(name, error)))
   )
 
-const role = Effect.fnUntraced(function* (connection: Connection.Connection, project: Project) {
-  yield* Slot.checkRights(connection, project.tables)
+const role = Effect.fnUntraced(function* (connection: Connection.Connection, feed: PostgresFeed) {
+  yield* Slot.checkRights(connection, feed.tables)
   const [row] = yield* connection.query(`
     SELECT current_user::text, (r.rolsuper OR r.rolreplication OR EXISTS (
       SELECT FROM pg_roles s WHERE s.rolname = 'rds_replication' AND pg_has_role(r.oid, s.oid, 'MEMBER')))::text
@@ -65,9 +65,9 @@ const role = Effect.fnUntraced(function* (connection: Connection.Connection, pro
   )
 })
 
-const tables = Effect.fnUntraced(function* (connection: Connection.Connection, project: Project) {
+const tables = Effect.fnUntraced(function* (connection: Connection.Connection, feed: PostgresFeed) {
   const catalog = yield* Catalog.read(connection)
-  const problems = project.tables.flatMap((contract): ReadonlyArray<Outcome> => {
+  const problems = feed.tables.flatMap((contract): ReadonlyArray<Outcome> => {
     const table = Catalog.find(catalog, contract.source)
     if (table === undefined) {
       const detail = `${contract.source} does not exist`
@@ -97,7 +97,7 @@ const tables = Effect.fnUntraced(function* (connection: Connection.Connection, p
   } satisfies Outcome
 })
 
-const slotState = Effect.fnUntraced(function* (connection: Connection.Connection, { source }: Project) {
+const slotState = Effect.fnUntraced(function* (connection: Connection.Connection, { source }: PostgresFeed) {
   const { walStatus } = yield* Slot.read(connection, source.slot, 15)
   const [row] = yield* connection.query(
     `SELECT active::text, coalesce(active_pid::text, ''), pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text

@@ -4,7 +4,7 @@ import type { Connection } from "../postgres/Connection.ts"
 import { open } from "../postgres/Connection.ts"
 import * as Plan from "../postgres/Plan.ts"
 import { literal } from "../postgres/Sql.ts"
-import type { Project } from "./Project.ts"
+import type { PostgresFeed } from "./Project.ts"
 
 /** What the source lacks for this project. */
 export interface SetupPlan {
@@ -18,21 +18,21 @@ export interface SetupPlan {
 }
 
 /** Reads the source as its owner and says what is missing; changes nothing. */
-export const plan = Effect.fn("SourceSetup.plan")(function* (project: Project, owner: Redacted.Redacted) {
-  return yield* Effect.scoped(Effect.flatMap(open({ url: owner }), (connection) => planOn(connection, project)))
+export const plan = Effect.fn("SourceSetup.plan")(function* (feed: PostgresFeed, owner: Redacted.Redacted) {
+  return yield* Effect.scoped(Effect.flatMap(open({ url: owner }), (connection) => planOn(connection, feed)))
 })
 
 /** Plans again and applies what it finds, as the owner. Steps that take something away are applied only when `destructive`. */
 export const apply = Effect.fn("SourceSetup.apply")(function* (
-  project: Project,
+  feed: PostgresFeed,
   owner: Redacted.Redacted,
   options: { readonly destructive: boolean }
 ) {
   return yield* Effect.scoped(
     Effect.gen(function* () {
       const connection = yield* open({ url: owner })
-      yield* Plan.checkServer(connection, project.source.slot)
-      const planned = yield* planOn(connection, project)
+      yield* Plan.checkServer(connection, feed.source.slot)
+      const planned = yield* planOn(connection, feed)
       const refused = planned.steps.filter((step) => step.destructive)
       if (refused.length > 0 && !options.destructive) {
         return yield* misconfigured(
@@ -47,12 +47,12 @@ export const apply = Effect.fn("SourceSetup.apply")(function* (
 })
 
 /** The steps towards capturing the project's tables as `role`. */
-export const steps = (connection: Connection, project: Project, role: string) =>
+export const steps = (connection: Connection, feed: PostgresFeed, role: string) =>
   Plan.make(connection, {
-    publication: project.source.publication,
-    slot: project.source.slot,
+    publication: feed.source.publication,
+    slot: feed.source.slot,
     role,
-    tables: project.tables,
+    tables: feed.tables,
     failover: true
   })
 
@@ -67,8 +67,8 @@ export const currentRole = Effect.fnUntraced(function* (connection: Connection) 
 })
 
 /** Whether the session may create the publication and the slot: it owns every table, may create in the database and may replicate. */
-export const isOwner = Effect.fnUntraced(function* (connection: Connection, project: Project) {
-  const sources = project.tables.map((table) => literal(table.source)).join(", ")
+export const isOwner = Effect.fnUntraced(function* (connection: Connection, feed: PostgresFeed) {
+  const sources = feed.tables.map((table) => literal(table.source)).join(", ")
   const [row] = yield* connection.query(`
     SELECT (r.rolsuper OR (
       (r.rolreplication OR EXISTS (SELECT FROM pg_roles s WHERE s.rolname = 'rds_replication' AND pg_has_role(r.oid, s.oid, 'MEMBER')))
@@ -81,12 +81,12 @@ export const isOwner = Effect.fnUntraced(function* (connection: Connection, proj
   return row?.[0] === "true"
 })
 
-const planOn = Effect.fnUntraced(function* (connection: Connection, project: Project) {
-  const role = yield* captureRole(connection, project)
-  const planned = yield* steps(connection, project, role)
+const planOn = Effect.fnUntraced(function* (connection: Connection, feed: PostgresFeed) {
+  const role = yield* captureRole(connection, feed)
+  const planned = yield* steps(connection, feed, role)
   return {
-    slot: project.source.slot,
-    publication: project.source.publication,
+    slot: feed.source.slot,
+    publication: feed.source.publication,
     role,
     steps: planned,
     sql: render(planned)
@@ -94,8 +94,8 @@ const planOn = Effect.fnUntraced(function* (connection: Connection, project: Pro
 })
 
 /** The user of the source's URL; without a URL the owner itself captures. */
-const captureRole = Effect.fnUntraced(function* (connection: Connection, project: Project) {
-  const url = project.source.url
+const captureRole = Effect.fnUntraced(function* (connection: Connection, feed: PostgresFeed) {
+  const url = feed.source.url
   if (url === undefined) return yield* currentRole(connection)
   const text = Redacted.value(url)
   const user = URL.canParse(text) ? decodeURIComponent(new URL(text).username) : ""

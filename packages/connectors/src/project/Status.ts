@@ -1,15 +1,17 @@
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
+import { RunFact } from "@northstar/core/RunLedger"
 import { type Dialect, literal } from "../warehouse/Dialect.ts"
 import { make as makeModel } from "../warehouse/Model.ts"
 import { type Session, Warehouse } from "../warehouse/Warehouse.ts"
 import * as LandingLog from "../landing/LandingLog.ts"
-import type { Project } from "./Project.ts"
+import { type Feed, feeds, type Project, type SourceConfig } from "./Project.ts"
 import * as Services from "./Services.ts"
-import { loadKey } from "./Streams.ts"
+import { captureKey, loadKey } from "./Streams.ts"
 
 /** Where one table stands. */
 export interface TableStatus {
   readonly table: string
+  readonly source: string
   /** Sequence of the landing log that is loaded; `null` before the first batch. */
   readonly through: string | null
   /** Everything committed at the source before this is visible; ISO 8601. */
@@ -37,12 +39,21 @@ export interface BatchStatus {
   readonly takenBack: boolean
 }
 
+/** Where one source stands. */
+export interface SourceStatus {
+  readonly source: string
+  readonly kind: SourceConfig["kind"]
+  /** The newest record of its landing log, and how many records are not loaded yet. */
+  readonly log: { readonly head: string; readonly writtenAt: string; readonly behind: number } | null
+  /** Why its capture or load does not go on, if the newest thing known of it is a failure. */
+  readonly failing: string | null
+}
+
 /** A project as it stands. */
 export interface StatusReport {
   readonly pipeline: string
+  readonly sources: ReadonlyArray<SourceStatus>
   readonly tables: ReadonlyArray<TableStatus>
-  /** The newest record of the landing log, and how many records are not loaded yet. */
-  readonly log: { readonly head: string; readonly writtenAt: string; readonly behind: number } | null
   /** The newest batches first. */
   readonly batches: ReadonlyArray<BatchStatus>
 }
@@ -58,17 +69,25 @@ const program = Effect.fn("Status.status")(function* (project: Project) {
   const { dialect, session: open } = yield* Warehouse
   const session = yield* open
   const now = yield* Clock.currentTimeMillis
-  const tables = yield* Effect.forEach(project.tables, (table) =>
-    tableStatus(session, dialect, project, table.name, makeModel(dialect, table).curated, now)
-  )
-  const newest = yield* LandingLog.tail(project.name)
+  const perFeed = yield* Effect.forEach(feeds(project), (feed) => feedStatus(session, dialect, feed, now))
+  return {
+    pipeline: project.name,
+    sources: perFeed.map(({ source }) => source),
+    tables: perFeed.flatMap(({ tables }) => tables),
+    batches: yield* lastBatches(session, project)
+  } satisfies StatusReport
+})
+
+const feedStatus = Effect.fnUntraced(function* (session: Session, dialect: Dialect, feed: Feed, now: number) {
+  const tables = yield* Effect.forEach(feed.tables, ({ name }) => tableStatus(session, dialect, feed, name, now))
+  const newest = yield* LandingLog.tail(feed.log)
   const loaded = tables.reduce((most, { through }) => {
     const at = BigInt(through ?? "0")
     return at > most ? at : most
   }, 0n)
-  return {
-    pipeline: project.name,
-    tables,
+  const source: SourceStatus = {
+    source: feed.source.name,
+    kind: feed.source.kind,
     log: Option.match(newest, {
       onNone: () => null,
       onSome: ({ sequence, writtenAtMs }) => ({
@@ -77,19 +96,40 @@ const program = Effect.fn("Status.status")(function* (project: Project) {
         behind: Number(BigInt(sequence) - loaded)
       })
     }),
-    batches: yield* lastBatches(session, project)
-  } satisfies StatusReport
+    failing: yield* failingOf(session, feed)
+  }
+  return { source, tables }
 })
+
+/** The newest failure of a source's two lanes that nothing good has followed. */
+const failingOf = Effect.fnUntraced(function* (session: Session, feed: Feed) {
+  for (const { pipeline, stream } of [captureKey(feed), loadKey(feed)]) {
+    const rows = yield* session.query(
+      `SELECT fact FROM northstar.runs WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND kind IN ('Committed', 'Failed', 'Ended')
+      ORDER BY recorded_at DESC LIMIT 1`
+    )
+    const fact = Schema.decodeUnknownOption(FactText)(rows[0]?.["fact"])
+    if (Option.isNone(fact)) continue
+    if (fact.value._tag === "Failed") return fact.value.detail
+    if (fact.value._tag === "Ended" && fact.value.outcome === "failed") return fact.value.detail
+  }
+  return null
+})
+
+const FactText = Schema.fromJsonString(RunFact)
 
 const tableStatus = Effect.fnUntraced(function* (
   session: Session,
   dialect: Dialect,
-  project: Project,
+  feed: Feed,
   table: string,
-  curated: string,
   now: number
 ) {
-  const { pipeline, stream } = loadKey(project)
+  const { pipeline, stream } = loadKey(feed)
+  const { curated } = makeModel(
+    dialect,
+    feed.tables.find(({ name }) => name === table)!
+  )
   const ofTable = `table_name = ${literal(table)}`
   const [row] = yield* session.query(
     `SELECT (SELECT through FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND ${ofTable}) AS through,
@@ -103,6 +143,7 @@ const tableStatus = Effect.fnUntraced(function* (
   const complete = text("complete")
   return {
     table,
+    source: feed.source.name,
     through: text("through"),
     completeThrough: complete === null ? null : new Date(Number(complete)).toISOString(),
     lagMs: complete === null ? null : Math.max(0, now - Number(complete)),

@@ -1,94 +1,84 @@
-import { Effect } from "effect"
+import { Effect, Option, Predicate } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import type { StreamKey } from "@northstar/core/Position"
+import type { Source } from "@northstar/core/Source"
 import * as Stage from "@northstar/core/Stage"
+import * as CardGuard from "../cards/CardGuard.ts"
+import * as CardKeys from "../cards/CardKeys.ts"
 import type { Block } from "../landing/Block.ts"
 import * as LandingLog from "../landing/LandingLog.ts"
 import type { Segment } from "../landing/Segment.ts"
-import type { PostgresPosition } from "../postgres/Position.ts"
-import * as PostgresSource from "../postgres/Source.ts"
 import * as WarehouseSink from "../warehouse/WarehouseSink.ts"
-import type { Project } from "./Project.ts"
+import type { Feed, WarehouseConfig } from "./Project.ts"
 import { schedule } from "./Retry.ts"
 
-/** Contract and tokenisation under which this build captures; raised when either changes what lands. */
+/** What this build makes of a source's changes; raised when that changes. A new card key raises a row's revision, too. */
 const revision = 1
 
 /** Attempts after which a program that may pass on its own gives up: about an hour of an outside system's silence. */
 const tries = 120
 
-/** Key of the watermarks that ingest loads by. */
-export const loadKey = (project: Project): StreamKey => ({ pipeline: project.name, stream: "main" })
+/** Key of the watermarks that ingest loads a source's log by. */
+export const loadKey = ({ project, source }: Feed): StreamKey => ({ pipeline: project.name, stream: source.name })
 
 /** Key of a backfill's own watermarks: it never moves those of ingest. */
-export const backfillKey = (project: Project, id: string): StreamKey => ({
+export const backfillKey = ({ project, source }: Feed, id: string): StreamKey => ({
   pipeline: project.name,
-  stream: `backfill/${id}`
+  stream: `${source.name}/backfill/${id}`
 })
 
-/** The first arrow: source changes into the landing log. */
-export const capture = Effect.fn("Streams.capture")(function* (project: Project) {
-  const { source } = project
-  if (source.url === undefined) return yield* noUrl(project)
-  yield* refuseCardData(project)
+/** Key that captures of a source are recorded by; where they stand, their log knows. */
+export const captureKey = ({ project, source }: Feed): StreamKey => ({
+  pipeline: project.name,
+  stream: `${source.name}/capture`
+})
+
+/** How card data is kept out of everything that a source's capture writes. */
+export const cards = ({ project, tables }: Feed): CardGuard.GuardOptions => ({
+  tables,
+  keys: CardKeys.fromEnvironment,
+  policy: project.cardNumbers
+})
+
+/** The first arrow: a source's changes into its landing log. */
+export const capture = Effect.fnUntraced(function* <P, R>(feed: Feed, source: Source<Block, P, R>) {
+  const keys = yield* CardKeys.fromEnvironment
   return Pipeline.make({
-    key: { pipeline: project.name, stream: "capture" },
-    source: PostgresSource.make({
-      url: source.url,
-      slot: source.slot,
-      publication: source.publication,
-      tables: project.tables,
-      epoch: source.epoch,
-      heartbeatEvery: `${source.heartbeatSeconds} seconds`,
-      guard: source.guard,
-      snapshot: { id: `initial-${source.epoch}`, tables: project.tables, ...source.snapshot }
-    }),
-    stage: Stage.identity<Block>(),
+    key: captureKey(feed),
+    source,
+    stage: CardGuard.guard(cards(feed)),
     sink: LandingLog.sink({
-      stream: project.name,
-      revision,
-      // Sound: the log's positions are of the one type that this pipeline's source has.
-      epochOf: (through) => (through as PostgresPosition).epoch
+      stream: feed.log,
+      revision: revision + Option.match(keys, { onNone: () => 0, onSome: CardKeys.version }),
+      epochOf: (through) => (Predicate.hasProperty(through, "epoch") ? Number(through.epoch) : feed.source.epoch)
     }),
     retry: schedule(tries)
   })
 })
 
 /** The second arrow: the landing log into the warehouse; `catchUp` loads one table alone. */
-export const load = (project: Project, key: StreamKey, catchUp?: string) =>
+export const load = (feed: Feed, key: StreamKey, catchUp?: string) =>
   Pipeline.make({
     key,
-    source: LandingLog.source({ stream: project.name }),
+    source: LandingLog.source({ stream: feed.log, ...cadence(feed.project.warehouse) }),
     stage: Stage.identity<Segment>(),
-    sink: WarehouseSink.make({ tables: project.tables, ...(catchUp === undefined ? {} : { catchUp }) }),
+    sink: WarehouseSink.make({ tables: feed.tables, ...(catchUp === undefined ? {} : { catchUp }) }),
     retry: schedule(tries)
   })
 
-/** Card data may not land as it is, and nothing here makes tokens of it yet. */
-const refuseCardData = (project: Project) => {
-  const tagged = project.tables.flatMap(({ name, columns }) =>
-    Object.entries(columns).flatMap(([column, { tag }]) => (tag === "pci" ? [`${name}.${column}`] : []))
-  )
-  return tagged.length === 0
-    ? Effect.void
-    : Effect.fail(
-        new ConnectorError({
-          connector: "postgres",
-          operation: "capture",
-          detail: `${tagged.join(", ")} hold card data, which this version cannot replace by tokens`,
-          action: 'Take the columns out of the contract: with newColumns "ignore" they are never captured',
-          reason: new Misconfigured({ detail: "card data" })
-        })
-      )
-}
+/** Seconds between two loads into a warehouse that costs money while it works, unless its configuration says otherwise. */
+const cadenceSeconds = 300
+
+const cadence = (warehouse: WarehouseConfig) =>
+  warehouse.kind === "duckdb" ? {} : { cadence: `${warehouse.cadenceSeconds ?? cadenceSeconds} seconds` as const }
 
 /** The source's URL is not set. */
-export const noUrl = (project: Project) =>
+export const noUrl = (feed: Feed) =>
   new ConnectorError({
     connector: "postgres",
     operation: "connect",
-    detail: `project ${project.name} has no source URL`,
+    detail: `source ${feed.source.name} of project ${feed.project.name} has no URL`,
     action: "Set the environment variable that northstar.config.ts takes it from, such as NORTHSTAR_POSTGRES_URL",
     reason: new Misconfigured({ detail: "source url" })
   })

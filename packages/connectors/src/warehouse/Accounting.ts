@@ -32,7 +32,7 @@ export const account = Effect.fnUntraced(function* (
   const [row] = yield* session.query(`SELECT
     (SELECT count(*) FROM ${model.stage} WHERE _outcome IS NOT NULL) AS known,
     (SELECT count(*) FROM ${model.history} WHERE ${ofBatch}) AS kept,
-    (SELECT count(*) FROM ${model.curated} WHERE ${ofBatch}) AS current,
+    (SELECT count(*) FROM ${model.curated} WHERE ${ofBatch}) AS live,
     (SELECT count(*) FROM northstar.held WHERE table_name = ${literal(model.name)} AND batch = ${literal(batch)}) AS held`)
   const number = (name: string) => Number(row?.[name] ?? 0)
   const parts = number("known") + number("kept") + quarantined + facts.truncates
@@ -40,7 +40,7 @@ export const account = Effect.fnUntraced(function* (
     return yield* doesNotAddUp(model, batch, facts.rows, parts)
   }
   const deleted = facts.deletes === 0 ? 0 : yield* deletions(session, model)
-  const published = number("current") + deleted + facts.truncates
+  const published = number("live") + deleted + facts.truncates
   const superseded = facts.rows - published - quarantined - number("held")
   if (superseded < number("known")) return yield* doesNotAddUp(model, batch, facts.rows, facts.rows - superseded)
   return {

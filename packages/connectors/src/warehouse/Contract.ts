@@ -81,12 +81,13 @@ export const fingerprint = (table: Table): string =>
     table.businessKey,
     table.event ?? null,
     table.checks,
-    Object.entries(table.columns).map(([name, { type, nullable, optional, tag, aliases }]) => [
+    Object.entries(table.columns).map(([name, { type, nullable, optional, tag, aliases, cardPart }]) => [
       name,
       type,
       nullable,
       optional,
       tag ?? null,
-      aliases
+      aliases,
+      cardPart ?? null
     ])
   ])

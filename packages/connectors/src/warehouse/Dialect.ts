@@ -51,5 +51,8 @@ export interface Dialect {
   readonly digest: (text: string) => string
 }
 
-/** A text literal. */
-export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
+/** A text literal, and where the text has backslashes an expression: they escape in Snowflake and do not in DuckDB. */
+export const literal = (text: string): string => {
+  const parts = text.split("\\").map((part) => `'${part.replaceAll("'", "''")}'`)
+  return parts.length === 1 ? parts.join("") : `(${parts.join(" || chr(92) || ")})`
+}

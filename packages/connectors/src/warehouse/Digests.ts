@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { isVerbatim } from "@northstar/core/Column"
 import { type Dialect, literal } from "./Dialect.ts"
 import { type Model, sameKey, versionNumber } from "./Model.ts"
 import { rowKey } from "./Refold.ts"
@@ -137,7 +138,13 @@ export const isQuarantined = Effect.fn("Digests.isQuarantined")(function* (
 })
 
 const rowDigest = (dialect: Dialect, model: Model, from = ""): string =>
-  dialect.digest(rowText(model.columns.map(({ sql, type }) => dialect.canonical(`${from}${sql}`, type))))
+  dialect.digest(
+    rowText(
+      model.columns.flatMap(({ column, sql, type }) =>
+        isVerbatim(column) ? [dialect.canonical(`${from}${sql}`, type)] : []
+      )
+    )
+  )
 
 const within = (dialect: Dialect, model: Model, slice: Slice): string => {
   const recent = model.columns.find(({ name }) => name === slice.recent?.column)

@@ -47,7 +47,7 @@ const tableMigrations = (
   }
   const types = new Map(existing.map((row) => [String(row["c"]), String(row["d"])]))
   return columns.flatMap(([sql, type]): ReadonlyArray<Migration> => {
-    const column = sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql
+    const column = model.columns.find((candidate) => candidate.sql === sql)?.name ?? sql
     const stands = types.get(column)
     if (stands === undefined) {
       const before = model.table.columns[column]?.aliases.find((alias) => types.has(alias))

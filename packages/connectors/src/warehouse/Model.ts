@@ -138,6 +138,11 @@ export const controlTables = (dialect: Dialect): ReadonlyArray<string> => {
     create(
       "runs",
       `run ${t}, pipeline ${t}, stream ${t}, recorded_at ${at}, kind ${t}, batches ${int}, rows_in ${int}, fact ${t}`
+    ),
+    // One row a load cycle: what it took on the warehouse.
+    create(
+      "costs",
+      `batch ${t}, pipeline ${t}, stream ${t}, warehouse ${t}, warehouse_size ${t}, statements ${int}, warehouse_ms ${int}, bytes_scanned ${int}, changes ${int}, recorded_at ${at}`
     )
   ]
 }

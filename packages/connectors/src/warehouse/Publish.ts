@@ -3,7 +3,8 @@ import { ExpectationFailed } from "@northstar/core/ExpectationFailed"
 import { name as checkName } from "@northstar/core/Check"
 import { declare } from "@northstar/core/Failpoint"
 import { type Dialect, literal } from "./Dialect.ts"
-import { curatedColumns, historyColumns, type Model, sameKey } from "./Model.ts"
+import { historyValues, mergeNewest, type Publication } from "./Merge.ts"
+import { historyColumns, type Model } from "./Model.ts"
 import { decide, isAccepted, type StageFacts, stageFacts } from "./Outcome.ts"
 import { account } from "./Accounting.ts"
 import { quarantine } from "./Quarantine.ts"
@@ -13,13 +14,6 @@ import type { AttachedSegment, Session } from "./Warehouse.ts"
 
 /** The durable steps of publishing one table, in order. */
 const step = declare("publish", ["decided", "history", "current", "quarantine", "accounted"])
-
-/** The batch that is being published. */
-export interface Publication {
-  /** Names the batch in every row, in the ledger and to `rollback`. */
-  readonly batch: string
-  readonly recordedAtMs: number
-}
 
 /** A table's stage, with the segments it was filled from and the greatest version published before. */
 export interface Staged {
@@ -84,16 +78,6 @@ const block = Effect.fnUntraced(function* (
   }
 })
 
-/** Every column of the history, from a staged row. */
-const historyValues = (dialect: Dialect, model: Model, { batch, recordedAtMs }: Publication): string =>
-  historyColumns(dialect, model)
-    .map(([sql]) => {
-      if (sql === "_batch") return `${literal(batch)} AS _batch`
-      if (sql === "_recorded_at") return `${dialect.instant(recordedAtMs)} AS _recorded_at`
-      return sql === "_posting_date" ? "_business_date AS _posting_date" : sql
-    })
-    .join(", ")
-
 const appendHistory = (session: Session, dialect: Dialect, model: Model, publication: Publication) =>
   session.execute(
     `INSERT INTO ${model.history} (${historyColumns(dialect, model)
@@ -110,9 +94,7 @@ const bringUpToDate = Effect.fnUntraced(function* (
 ) {
   const names = refoldNames(dialect, model)
   const refolds = yield* collectRefolds(session, dialect, model, { facts, isLate })
-  yield* session.execute(
-    mergeNewest(dialect, model, publication, { facts, except: refolds ? names.keysSql : undefined })
-  )
+  yield* mergeNewest(session, dialect, model, publication, { facts, except: refolds ? names.keysSql : undefined })
   if (refolds) yield* refold(session, dialect, model)
   if (facts.truncates > 0) {
     yield* session.execute(`DELETE FROM ${model.curated} WHERE _version <= ${floorOf(model)}`)
@@ -149,26 +131,3 @@ const collectRefolds = Effect.fnUntraced(function* (
   yield* collectDependents(session, dialect, model)
   return true
 })
-
-/** Of each key's accepted changes the newest wins; it is newer than anything published. */
-const mergeNewest = (
-  dialect: Dialect,
-  model: Model,
-  publication: Publication,
-  { facts, except }: { readonly facts: StageFacts; readonly except: string | undefined }
-): string => {
-  const columns = curatedColumns(dialect, model).map(([sql]) => sql)
-  const keys = model.key.map(({ sql }) => sql)
-  const others = columns.filter((sql) => !keys.includes(sql))
-  const outside =
-    except === undefined ? "" : ` AND NOT EXISTS (SELECT 1 FROM ${except} AS k WHERE ${sameKey(model, "k", "c")})`
-  const newest =
-    facts.keys === facts.rows
-      ? ""
-      : ` QUALIFY row_number() OVER (PARTITION BY ${keys.join(", ")} ORDER BY _version DESC) = 1`
-  const source = `SELECT ${historyValues(dialect, model, publication)} FROM ${model.stage} AS c WHERE ${isAccepted}${outside}${newest}`
-  return `MERGE INTO ${model.curated} AS t USING (${source}) AS s ON ${sameKey(model, "t", "s")}
-    WHEN MATCHED AND s._op = 2 THEN DELETE
-    WHEN MATCHED THEN UPDATE SET ${others.map((sql) => `${sql} = s.${sql}`).join(", ")}
-    WHEN NOT MATCHED AND s._op = 1 THEN INSERT (${columns.join(", ")}) VALUES (${columns.map((sql) => `s.${sql}`).join(", ")})`
-}

@@ -3,7 +3,7 @@ import type { Segment } from "../landing/Segment.ts"
 import * as Contract from "./Contract.ts"
 import { type Dialect, literal } from "./Dialect.ts"
 import type { Model } from "./Model.ts"
-import type { Publication } from "./Publish.ts"
+import type { Publication } from "./Merge.ts"
 import type { Session } from "./Warehouse.ts"
 
 /** The shape of a relation that a table was loaded with, and the contract it was loaded under. */
@@ -129,7 +129,7 @@ export const report = Effect.fnUntraced(function* (parked: ReadonlyArray<Parked>
     }
     if (added.length === 0) continue
     yield* Effect.logWarning(
-      `table ${model.name} has new columns at the source: ${added.join(", ")}. They land in raw; add them to its contract to have them curated`
+      `table ${model.name} has new columns at the source: ${added.join(", ")}. Add them to its contract to have them curated`
     )
   }
 })

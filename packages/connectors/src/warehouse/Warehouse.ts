@@ -45,3 +45,12 @@ export interface Session {
   /** Runs `effect` between BEGIN and COMMIT; any failure or interruption rolls back. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
 }
+
+/**
+ * What statements are run for: pipeline, stream, run, batch. An engine with a query history keeps it there (Snowflake: the
+ * query tag), so that each cycle's cost can be told. Provide it around the effects it is true of.
+ */
+export const StatementTag = Context.Reference<Readonly<Record<string, string>>>(
+  "@northstar/connectors/Warehouse/StatementTag",
+  { defaultValue: () => ({}) }
+)

@@ -16,7 +16,7 @@ import { publishTable, type Staged } from "./Publish.ts"
 import * as Shapes from "./Shapes.ts"
 import { createRefoldStages } from "./Refold.ts"
 import { stageColumns, stageQuery } from "./Stage.ts"
-import { type Session, Warehouse } from "./Warehouse.ts"
+import { type Session, StatementTag, Warehouse } from "./Warehouse.ts"
 import * as Watermarks from "./Watermarks.ts"
 
 /** The durable steps of one load, in order; those of each table lie between. */
@@ -67,7 +67,7 @@ export const make = (options: Options): Sink<Segment, Warehouse | ObjectStore> =
         // The scope holds the segments' local copies until the batch is published.
         const loaded = yield* Effect.scoped(
           loadBatch({ session, dialect, attach, store, prepared, key, position, options }, models, batch)
-        )
+        ).pipe(Effect.provideService(StatementTag, { ...key, batch: encode(position, batch.through) }))
         yield* Ref.set(watermark, Option.some(batch.through))
         yield* Ref.set(active, loaded.active)
         return { through: batch.through, rows: loaded.rows, replayed: false }

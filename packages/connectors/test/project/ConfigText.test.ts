@@ -57,16 +57,17 @@ const table = fc
     return Table.make("t", { source: `public.${source}`, columns: Object.fromEntries(columns), key: [first, ...rest] })
   })
 
-const render = (tables: ReadonlyArray<Table.Table>) =>
-  ConfigText.render({
-    project: Project.define({
-      name: "shop",
-      source: Project.postgres({ url: undefined }),
-      tables: tables.map((table, at) => ({ ...table, name: `t${at}` }))
-    }),
+const render = (tables: ReadonlyArray<Table.Table>) => {
+  const source = Project.postgres({
+    url: undefined,
+    tables: tables.map((table, at) => ({ ...table, name: `t${at}` }))
+  })
+  return ConfigText.render({
+    feed: Project.feed(Project.define({ name: "shop", sources: [source] }), source),
     left: [{ source: "public.a\nb", problem: "no\u2028key", action: "add\rone" }],
     urlVariable: "URL"
   })
+}
 
 const said = (table: Pick<Table.Table, "source" | "key" | "columns">) => ({
   source: table.source,
@@ -84,7 +85,7 @@ it.live(`tables and columns of any name are written so that they load as the sam
     const loaded = load(write(yield* folder, render(tables)))
     expect(loaded.detail).toBeUndefined()
     // Sound: `said` reads only what survives as JSON, which is all that another process can hand over.
-    expect(loaded.project?.tables.map((table) => said(table as unknown as Table.Table))).toEqual(tables.map(said))
+    expect(loaded.project?.sources[0]?.tables.map((table) => said(table as unknown as Table.Table))).toEqual(tables.map(said))
   })
 )
 

@@ -17,18 +17,18 @@ export const write = (folder: string, text: string): string => {
   return path
 }
 
-const program = (load: "project" | "projectWithSource") => `
+const program = (load: "project" | "postgresWithUrl") => `
   import { Effect } from "effect"
   import * as Load from "@northstar/connectors/project/Load"
   const result = await Effect.runPromise(Effect.result(Load.${load}(process.argv[1])))
-  console.log(JSON.stringify(result._tag === "Success" ? { project: result.success } : {
+  console.log(JSON.stringify(result._tag === "Success" ? { project: result.success.project ?? result.success } : {
     tag: result.failure.reason._tag, detail: result.failure.detail, action: result.failure.action
   }))`
 
 /** Loads a configuration as the tool does: in Node, which vitest's own loader is not. */
 export const load = (
   path: string,
-  how: "project" | "projectWithSource" = "project",
+  how: "project" | "postgresWithUrl" = "project",
   env: NodeJS.ProcessEnv = {}
 ): Loaded => {
   const args = ["--conditions=northstar-source", "--input-type=module", "--eval", program(how), path]
@@ -43,11 +43,13 @@ export interface Loaded {
     readonly name: string
     readonly landing: { readonly folder: string }
     readonly warehouse: { readonly file: string }
-    readonly tables: ReadonlyArray<{
-      readonly name: string
-      readonly source: string
-      readonly key: ReadonlyArray<string>
-      readonly columns: Readonly<Record<string, { readonly type: unknown; readonly nullable: boolean }>>
+    readonly sources: ReadonlyArray<{
+      readonly tables: ReadonlyArray<{
+        readonly name: string
+        readonly source: string
+        readonly key: ReadonlyArray<string>
+        readonly columns: Readonly<Record<string, { readonly type: unknown; readonly nullable: boolean }>>
+      }>
     }>
   }
   readonly tag?: string

@@ -44,8 +44,8 @@ it.live("an owner's init writes every table with a key, names the others, and pr
     expect(written).toContain("public.no_key is left out")
     expect(written).not.toContain(new URL(server.url).host)
     const loaded = load(file).project
-    expect(loaded?.tables.find(({ name }) => name === "order_items")?.key).toEqual(["lineNo", "Order"])
-    expect(Object.keys(loaded?.tables.find(({ name }) => name === "sales_dept_class")?.columns ?? {})).toEqual(["id"])
+    expect(loaded?.sources[0]?.tables.find(({ name }) => name === "order_items")?.key).toEqual(["lineNo", "Order"])
+    expect(Object.keys(loaded?.sources[0]?.tables.find(({ name }) => name === "sales_dept_class")?.columns ?? {})).toEqual(["id"])
     expect(yield* sql.query("SELECT slot_name FROM pg_replication_slots")).toEqual([["northstar_postgres"]])
     expect((yield* init(server.url, { force: true })).setup).toBe("nothing")
   })

@@ -10,8 +10,9 @@ import * as Project from "@northstar/connectors/project/Project"
 
 export default Project.define({
   name: "shop",
-  source: Project.postgres({ ${source} }),
-  tables: [Table.make("orders", { columns: { id: Column.int64 }, key: ["id"] })]
+  sources: [
+    Project.postgres({ ${source}, tables: [Table.make("orders", { columns: { id: Column.int64 }, key: ["id"] })] })
+  ]
 })`
 
 const cases: ReadonlyArray<readonly [name: string, text: string, detail: RegExp, action: RegExp]> = [
@@ -38,13 +39,13 @@ const cases: ReadonlyArray<readonly [name: string, text: string, detail: RegExp,
   ["something else than a project", "export default 1", /wrong or missing: the default export/, /Project\.define/],
   [
     "wrong fields, which it names",
-    `export default { name: "", tables: [{ name: "Orders" }] }`,
-    /wrong or missing: name, source, landing, warehouse, tables\.0\.name/,
+    `export default { name: "", sources: [{ kind: "postgres", tables: [{ name: "Orders" }] }] }`,
+    /wrong or missing: name, sources\.0\.name, sources\.0\.epoch, sources\.0\.tables\.0\.name/,
     /Project\.define/
   ],
   [
     "two tables of one name",
-    project("url: undefined").replace(/tables: \[(.*)\]\n/s, "tables: [$1, $1]\n"),
+    project("url: undefined").replace(/tables: \[(.*)\] \}\)/s, "tables: [$1, $1] })"),
     /two tables called orders/,
     /another name/
   ]
@@ -79,17 +80,17 @@ it.live("a configuration outside any package finds the SDK, and its paths are re
 it.live("a source without its URL names the environment variable", () =>
   Effect.gen(function* () {
     const path = write(yield* folder, project(`url: process.env["SHOP_URL"]`))
-    expect(load(path, "projectWithSource").action).toContain("export SHOP_URL=")
+    expect(load(path, "postgresWithUrl").action).toContain("export SHOP_URL=")
     const dotted = write(yield* folder, project("url: process.env.OTHER_URL"))
-    expect(load(dotted, "projectWithSource").detail).toContain("OTHER_URL")
-    expect(load(path, "projectWithSource", { SHOP_URL: "postgres://u:secret@h/d" }).project?.name).toBe("shop")
+    expect(load(dotted, "postgresWithUrl").detail).toContain("OTHER_URL")
+    expect(load(path, "postgresWithUrl", { SHOP_URL: "postgres://u:secret@h/d" }).project?.name).toBe("shop")
   })
 )
 
 it.live("a URL never shows when a project is printed", () =>
   Effect.gen(function* () {
     const path = write(yield* folder, project(`url: process.env["SHOP_URL"]`))
-    expect(JSON.stringify(load(path, "projectWithSource", { SHOP_URL: "postgres://u:secret@h/d" }))).not.toContain(
+    expect(JSON.stringify(load(path, "postgresWithUrl", { SHOP_URL: "postgres://u:secret@h/d" }))).not.toContain(
       "secret"
     )
   })

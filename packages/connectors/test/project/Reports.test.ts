@@ -21,10 +21,9 @@ const orders = Table.make("orders", {
 const project = Effect.map(folder, (path) =>
   Project.define({
     name: "shop",
-    source: Project.postgres({ url: undefined }),
+    sources: [Project.postgres({ url: undefined, tables: [orders] })],
     landing: Project.folder(join(path, "landing")),
-    warehouse: Project.duckdb(join(path, "warehouse.duckdb")),
-    tables: [orders]
+    warehouse: Project.duckdb(join(path, "warehouse.duckdb"))
   })
 )
 

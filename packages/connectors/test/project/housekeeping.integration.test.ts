@@ -23,13 +23,13 @@ it.effect(
   "an ingest keeps raw data for 90 days, and a finished backfill holds nothing back",
   () =>
     Effect.gen(function* () {
-      const project = yield* Effect.scoped(captured).pipe(TestClock.withLive)
-      const records = () => readdirSync(join(folder, "landing", "shop", "log")).length
+      const feed = yield* Effect.scoped(captured).pipe(TestClock.withLive)
+      const records = () => readdirSync(join(folder, "landing", feed.log, "log")).length
       const written = records()
       assert.isAbove(written, 1)
       const tidied = Effect.fnUntraced(function* (days: number) {
         yield* TestClock.setTime(Date.now() + Duration.toMillis(Duration.days(days)))
-        const tidying = yield* Effect.forkChild(Housekeeping.run(project).pipe(Effect.provide(Services.layer(project))))
+        const tidying = yield* Effect.forkChild(Housekeeping.run(feed).pipe(Effect.provide(Services.layer(feed.project))))
         yield* TestClock.withLive(Effect.sleep("2 seconds"))
         yield* Fiber.interrupt(tidying)
         return records()
@@ -48,17 +48,18 @@ const captured = Effect.gen(function* () {
   yield* sql.query("create table public.items (id bigint primary key)")
   yield* sql.query("create publication northstar for table public.items")
   yield* sql.query("select pg_create_logical_replication_slot('northstar', 'pgoutput')")
+  const source = Project.postgres({ url: server.url, tables: [items] })
   const project = Project.define({
     name: "shop",
-    source: Project.postgres({ url: server.url }),
+    sources: [source],
     landing: Project.folder(join(folder, "landing")),
-    warehouse: Project.duckdb(join(folder, "warehouse.duckdb")),
-    tables: [items]
+    warehouse: Project.duckdb(join(folder, "warehouse.duckdb"))
   })
+  const feed = Project.feed(project, source)
   for (const id of [1, 2, 3]) {
     yield* sql.query(`insert into public.items values (${id})`)
     yield* Ingest.ingest(project, { untilCaughtUp: true })
   }
-  yield* Backfill.fromLog(project, { through: "1" })
-  return project
+  yield* Backfill.fromLog(feed, { through: "1" })
+  return feed
 })

@@ -36,14 +36,14 @@ const start = Effect.fnUntraced(function* (name: string) {
   const sql = yield* Connection.open({ url: server.url })
   yield* sql.query(schema)
   yield* sql.query("select pg_create_logical_replication_slot('northstar', 'pgoutput')")
+  const source = Project.postgres({ url: server.url, heartbeatSeconds: 1, tables: [items, tags] })
   const project = Project.define({
     name,
-    source: Project.postgres({ url: server.url, heartbeatSeconds: 1 }),
+    sources: [source],
     landing: Project.folder(join(folder, name, "landing")),
-    warehouse: Project.duckdb(join(folder, name, "warehouse.duckdb")),
-    tables: [items, tags]
+    warehouse: Project.duckdb(join(folder, name, "warehouse.duckdb"))
   })
-  return { sql, project }
+  return { sql, project, feed: Project.feed(project, source) }
 })
 
 const tamper = (project: Project.Project, statements: ReadonlyArray<string>) =>
@@ -63,9 +63,9 @@ describe("reconcile", () => {
     "finds exactly the keys that differ, in ranges and key by key, and a requested snapshot mends them",
     () =>
       Effect.gen(function* () {
-        const { sql, project } = yield* start("tampered")
+        const { feed, project, sql } = yield* start("tampered")
         yield* Ingest.ingest(project, { untilCaughtUp: true })
-        const clean = yield* Reconcile.reconcile(project, { full: true })
+        const clean = yield* Reconcile.reconcile(feed, { full: true })
         assert.isTrue(clean.agree)
         assert.deepStrictEqual(
           clean.tables.map(({ sourceRows, curatedRows }) => [sourceRows, curatedRows]),
@@ -81,7 +81,7 @@ describe("reconcile", () => {
           "INSERT INTO curated.items SELECT * REPLACE (99999 AS id) FROM curated.items WHERE id = 2",
           "DELETE FROM curated.tags WHERE tag = 'tag-10Ä'"
         ])
-        const differing = yield* Reconcile.reconcile(project, { full: true })
+        const differing = yield* Reconcile.reconcile(feed, { full: true })
         assert.isFalse(differing.agree)
         assert.deepStrictEqual(found(differing, "items"), [
           "1 different",
@@ -93,9 +93,9 @@ describe("reconcile", () => {
         assert.deepStrictEqual(found(differing, "tags"), ["tag-10Ä missing"])
         const ingesting = yield* Effect.forkChild(Ingest.ingest(project, { untilCaughtUp: false }))
         yield* sql.query("update public.items set name = 'now' where id = 3")
-        const mended = yield* Resnapshot.resnapshot(project, { tables: ["items", "tags"] })
+        const mended = yield* Resnapshot.resnapshot(feed, { tables: ["items", "tags"] })
         assert.isTrue(mended.done)
-        const after = yield* Reconcile.reconcile(project, { full: true })
+        const after = yield* Reconcile.reconcile(feed, { full: true })
         yield* Fiber.interrupt(ingesting)
         assert.deepStrictEqual(
           after.tables.flatMap(({ differences }) => differences),
@@ -109,7 +109,7 @@ describe("reconcile", () => {
     "agrees with a source that never stands still, each range at its own moment",
     () =>
       Effect.gen(function* () {
-        const { sql, project } = yield* start("moving")
+        const { feed, project, sql } = yield* start("moving")
         const ingesting = yield* Effect.forkChild(Ingest.ingest(project, { untilCaughtUp: false }))
         const writing = yield* Effect.forkChild(
           Effect.forever(
@@ -122,7 +122,7 @@ describe("reconcile", () => {
           )
         )
         yield* Effect.sleep("3 seconds")
-        const report = yield* Reconcile.reconcile(project, { full: true })
+        const report = yield* Reconcile.reconcile(feed, { full: true })
         yield* Fiber.interrupt(writing)
         yield* Fiber.interrupt(ingesting)
         assert.deepStrictEqual(

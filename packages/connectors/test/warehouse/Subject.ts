@@ -106,9 +106,9 @@ export const segmentsOf = (tables: ReadonlyArray<Table>, changes: ReadonlyArray<
       )
   )
 
-/** The warehouse in a file with a folder store, prepared for some tables. */
-export const over = (
-  file: string,
+/** A warehouse with a folder store, prepared for some tables. */
+export const prepared = (
+  warehouse: Layer.Layer<Warehouse, ConnectorError>,
   tables: ReadonlyArray<Table>,
   root: string
 ): Layer.Layer<Warehouse | ObjectStore, ConnectorError> =>
@@ -123,9 +123,13 @@ export const over = (
         )
       })
     )
-  ).pipe(Layer.provideMerge(DuckDb.layer({ file, threads: 1 })), Layer.merge(FolderStore.layer(root)))
+  ).pipe(Layer.provideMerge(warehouse), Layer.merge(FolderStore.layer(root)))
 
-/** A fresh warehouse in a file of its own. */
+/** The warehouse in a DuckDB file with a folder store, prepared for some tables. */
+export const over = (file: string, tables: ReadonlyArray<Table>, root: string) =>
+  prepared(DuckDb.layer({ file, threads: 1 }), tables, root)
+
+/** A fresh warehouse in a DuckDB file of its own. */
 export const fresh = (tables: ReadonlyArray<Table>, root: string) =>
   over(join(root, `${randomUUID()}.duckdb`), tables, root)
 
@@ -173,10 +177,13 @@ export const scene = Effect.fnUntraced(function* (tables: ReadonlyArray<Table>) 
 const empty = (tables: ReadonlyArray<Table>) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { session: open } = yield* Warehouse
+      const { dialect, session: open } = yield* Warehouse
       const session = yield* open
       const control = ["watermarks", "batches", "quarantine", "floors", "held", "findings"]
-      const names = tables.flatMap(({ name }) => [`curated."${name}"`, `curated."${name}__history"`])
+      const names = tables.flatMap((table) => {
+        const { curated, history } = makeModel(dialect, table)
+        return [curated, history]
+      })
       yield* session.transaction(
         Effect.gen(function* () {
           for (const name of [...names, ...control.map((table) => `northstar.${table}`)]) {
@@ -209,15 +216,18 @@ const ask = (sql: string) =>
 
 /** Live and held rows by table and key, as texts. */
 export const contents = Effect.fnUntraced(function* (tables: ReadonlyArray<Table>) {
+  const { dialect } = yield* Warehouse
   const found = new Map<string, Map<string, Histories.Row | "held">>()
-  for (const { name, columns, key } of tables) {
-    const texts = Object.keys(columns).map((column) => `CAST("${column}" AS VARCHAR) AS "${column}"`)
+  for (const table of tables) {
+    const { name, key } = table
+    const model = makeModel(dialect, table)
+    const texts = model.columns.map(({ sql }) => `CAST(${sql} AS VARCHAR) AS ${sql}`)
     const rows = new Map<string, Histories.Row | "held">()
-    for (const row of yield* ask(`SELECT ${texts.join(", ")} FROM curated."${name}"`)) {
+    for (const row of yield* ask(`SELECT ${texts.join(", ")} FROM ${model.curated}`)) {
       rows.set(String(row[key[0]]), { ...row } as Histories.Row)
     }
     const held = yield* ask(
-      `SELECT json_extract_string(row_key, '$[0]') AS id FROM northstar.held WHERE table_name = '${name}'`
+      `SELECT ${dialect.jsonAt("row_key", 0)} AS id FROM northstar.held WHERE table_name = '${name}'`
     )
     for (const row of held) rows.set(String(row["id"]), "held")
     if (rows.size > 0) found.set(name, rows)
@@ -227,11 +237,11 @@ export const contents = Effect.fnUntraced(function* (tables: ReadonlyArray<Table
 
 /** A store for the change laws, over a warehouse that lives as long as the scope. */
 export const changeStore = (
-  root: string
+  make: (tables: ReadonlyArray<Table>) => Layer.Layer<Warehouse | ObjectStore, ConnectorError>
 ): Effect.Effect<ChangeLaws.ChangeStore<Segment, bigint>, ConnectorError, Scope.Scope> =>
   Effect.gen(function* () {
     const tables = Histories.tables
-    const services = yield* Layer.build(fresh(tables, root))
+    const services = yield* Layer.build(make(tables))
     const rows = Effect.provideContext(contents(tables), services)
     return {
       open: Effect.provideContext(WarehouseSink.make({ tables }).open(key, position), services),
@@ -242,13 +252,15 @@ export const changeStore = (
   })
 
 /**
- * A store for the sink laws: batches of changes that are landed while they are committed. The database is closed after
- * every use and opened again from its file for the next.
+ * A store for the sink laws: batches of changes that are landed while they are committed. The warehouse is closed after
+ * every use and opened again for the next; `make` names it anew at each call.
  */
-export const sinkStore = (root: string) =>
+export const sinkStore = (
+  make: (tables: ReadonlyArray<Table>) => Layer.Layer<Warehouse | ObjectStore, ConnectorError>
+) =>
   Effect.sync(() => {
     const tables = Histories.tables
-    const services = over(join(root, `${randomUUID()}.duckdb`), tables, root)
+    const services = make(tables)
     const landing = Effect.provideService(Failpoint, () => Effect.void)
     return {
       open: Effect.gen(function* () {
@@ -264,7 +276,7 @@ export const sinkStore = (root: string) =>
       contents: Effect.gen(function* () {
         const rows = yield* contents(tables)
         const aside = yield* ask(
-          "SELECT table_name, row_key, CAST(version AS VARCHAR) AS v, reason FROM northstar.quarantine ORDER BY ALL"
+          "SELECT table_name, row_key, CAST(version AS VARCHAR) AS v, reason FROM northstar.quarantine ORDER BY 1, 2, 3, 4"
         )
         return { rows, aside }
       }).pipe(Effect.provide(Layer.fresh(services)), Effect.scoped)

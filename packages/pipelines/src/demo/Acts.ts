@@ -1,5 +1,6 @@
 import * as Backfill from "@northstar/connectors/project/Backfill"
 import * as Query from "@northstar/connectors/project/Query"
+import { backfillKey } from "@northstar/connectors/project/Streams"
 import * as Rollback from "@northstar/connectors/project/Rollback"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { Clock, Effect, Schedule } from "effect"
@@ -127,7 +128,7 @@ export const backfill = Effect.fn("Acts.backfill")(function* (play: Play) {
   )
   const startedAtMs = yield* Clock.currentTimeMillis
   // What lies beyond is captured and not loaded yet: there the backfill would be first, and rightly publish it.
-  const [loaded] = yield* select(play, "select max(through) as through from northstar.watermarks where stream = 'main'")
+  const [loaded] = yield* select(play, "select max(through) as through from northstar.watermarks where stream = 'shop'")
   const read = yield* reread(play, { through: String(loaded?.["through"]) })
   const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
   yield* story.step(
@@ -147,7 +148,7 @@ export const rollback = Effect.fn("Acts.rollback")(function* (play: Play, sinceM
   const { project } = scene
   const [row] = yield* select(
     play,
-    `select batch from northstar.batches where stream = 'main' and epoch_ms(recorded_at) >= ${sinceMs}
+    `select batch from northstar.batches where stream = 'shop' and epoch_ms(recorded_at) >= ${sinceMs}
       group by batch having sum(published) >= ${takenMin} order by max(recorded_at) desc limit 1`
   )
   // A heartbeat that is being published holds the same locks for a moment.
@@ -168,16 +169,17 @@ export const reread = Effect.fn("Acts.reread")(function* (
   play: Play,
   range: { readonly after?: string; readonly through?: string }
 ) {
-  const { id } = yield* Backfill.fromLog(play.scene.project, range)
-  const { name, tables } = play.scene.project
+  const { id } = yield* Backfill.fromLog(play.scene.shop, range)
+  const { tables } = play.scene.shop
+  const { pipeline, stream } = backfillKey(play.scene.shop, id)
   const news = tables.map(
     (table) =>
-      `select count(*) as n from curated.${table.name}__history where starts_with(_batch, '${name}/backfill/${id}/')`
+      `select count(*) as n from curated.${table.name}__history where starts_with(_batch, '${pipeline}/${stream}/')`
   )
   const [row] = yield* select(
     play,
     `select cast(coalesce(sum(rows_in), 0) as integer) as changes, cast((select sum(n) from (${news.join(" union all ")})) as integer) as news
-      from northstar.batches where stream = 'backfill/${id}'`
+      from northstar.batches where stream = '${stream}'`
   )
   return { changes: Number(row?.["changes"]), news: Number(row?.["news"]) } satisfies Reread
 })

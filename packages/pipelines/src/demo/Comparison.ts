@@ -13,7 +13,7 @@ const currenciesMax = 100
 
 /** Every table at the source and in the warehouse: rows by `northstar reconcile`, and sums of money by either side's own SQL. */
 export const make = Effect.fn("Comparison.make")(function* (scene: Scene) {
-  const { tables } = yield* Reconcile.reconcile(scene.project, { full: true })
+  const { tables } = yield* Reconcile.reconcile(scene.shop, { full: true })
   return yield* Effect.forEach(tables, ({ curatedRows, differences, sourceRows, table }) =>
     Effect.map(sums(scene, table), (money): Report.Reconciled => ({
       table,

@@ -57,6 +57,7 @@ const lookSql = `select
  */
 export const make = Effect.fn("Meter.make")(function* ({
   project,
+  shop,
   url
 }: Scene): Effect.fn.Return<Meter, ConnectorError, Scope.Scope> {
   const source = yield* open({ url })
@@ -70,7 +71,7 @@ export const make = Effect.fn("Meter.make")(function* ({
   let lastHolder: string | undefined
 
   const slotHolder = source
-    .query("select active_pid::text from pg_replication_slots where slot_name = $1", [project.source.slot])
+    .query("select active_pid::text from pg_replication_slots where slot_name = $1", [shop.source.slot])
     .pipe(Effect.map(([row]) => row?.[0] ?? undefined))
 
   const see = Effect.fnUntraced(function* () {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join, resolve } from "node:path"
 import * as Postgres from "@northstar/connectors/local/Postgres"
 import * as Load from "@northstar/connectors/project/Load"
-import type { Project } from "@northstar/connectors/project/Project"
+import type { PostgresFeed, Project } from "@northstar/connectors/project/Project"
 import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { Effect, Redacted } from "effect"
@@ -20,6 +20,8 @@ export interface Scene {
   readonly major: number
   /** The project as `config` describes it. */
   readonly project: Project
+  /** Its database. */
+  readonly shop: PostgresFeed
   readonly config: string
   /** Starts `northstar <args> --config <config>` in a process of its own, which prints into `<log>.log`. */
   readonly northstar: (log: string, ...args: ReadonlyArray<string>) => ReturnType<typeof Process.start>
@@ -31,11 +33,12 @@ const mark = "// Written by northstar demo, which removes what stands beside thi
 const configText = `${mark}
 import * as Project from "@northstar/connectors/project/Project"
 import northstar from "@northstar/pipelines/northstar.config"
+import * as Tables from "@northstar/pipelines/Tables"
 
 export default Project.define({
   ...northstar,
   name: "demo",
-  source: Project.postgres({ url: process.env["NORTHSTAR_POSTGRES_URL"], heartbeatSeconds: 1 }),
+  sources: [Project.postgres({ name: "shop", url: process.env["NORTHSTAR_POSTGRES_URL"], tables: Tables.all, heartbeatSeconds: 1 })],
   landing: Project.folder("landing"),
   warehouse: Project.duckdb("warehouse.duckdb")
 })
@@ -52,13 +55,14 @@ export const open = Effect.fn("Scene.open")(function* (options: {
   const { major, port, url } = yield* Postgres.start()
   yield* Effect.scoped(Effect.flatMap(Database.connect(url), (database) => database.script(Schema.create)))
   const loaded = yield* Load.project(config)
-  const source = { ...loaded.source, url: Redacted.make(url, { label: "postgres url" }) }
+  const shop = yield* Load.postgres(config)
   return {
     folder,
     url,
     port,
     major,
-    project: { ...loaded, source },
+    project: loaded,
+    shop: { ...shop, source: { ...shop.source, url: Redacted.make(url, { label: "postgres url" }) } },
     config,
     northstar: (log, ...args) =>
       Process.start([...options.northstar, ...args, "--config", config], {
@@ -82,8 +86,8 @@ export const fill = Effect.fn("Scene.fill")(function* (
 })
 
 /** What `northstar source apply` does: publication, rights and slot. */
-export const prepareSource = ({ project, url }: Scene) =>
-  SourceSetup.apply(project, Redacted.make(url), { destructive: false })
+export const prepareSource = ({ shop, url }: Scene) =>
+  SourceSetup.apply(shop, Redacted.make(url), { destructive: false })
 
 const emptied = (folder: string, config: string): Effect.Effect<void, ConnectorError> =>
   Effect.gen(function* () {

@@ -35,7 +35,7 @@ type OrderStatus = (typeof orderStatuses)[number]
 type LineStatus = (typeof lineStatuses)[number]
 
 /** A status that an order reaches, with what its lines are then. */
-interface Step {
+export interface Step {
   readonly atMs: number
   readonly status: OrderStatus
   readonly lines: LineStatus

@@ -14,6 +14,8 @@ export interface Plan {
   readonly history: ReadonlyArray<Statement>
   /** One transaction each, in the order in which they happen. */
   readonly events: ReadonlyArray<Life.ShopEvent>
+  /** The orders' lives, for whoever else has a part in them: who pays, and who ships. In the order in which they were placed. */
+  readonly lives: ReadonlyArray<Life.Life>
 }
 
 /**
@@ -33,10 +35,12 @@ export const plan = (
     const catalogue = Catalogue.make()
     const past: Array<Life.OrderRows> = []
     const events: Array<Life.ShopEvent> = []
+    const lives: Array<Life.Life> = []
     const [old, live] = split(allOrders, options.liveFromMs)
     for (const order of old) {
       catalogue.meet(order, random)
       const life = Life.draw(order, random)
+      lives.push(life)
       past.push(Life.after(life, options.liveFromMs))
       events.push(...Life.between(life, options.liveFromMs, endMs))
     }
@@ -54,13 +58,14 @@ export const plan = (
     for (const order of live) {
       const news = catalogue.meet(order, random)
       const life = Life.draw(order, random)
+      lives.push(life)
       const { placed, events: detours } =
         order.kind === "sale" ? Detour.draw(life.rows, order.placedAtMs, random) : { placed: life.rows, events: [] }
       const statements = [...news.statements, insert(orders, [placed.order]), insert(orderLines, placed.lines)]
       events.push({ atMs: order.placedAtMs, kind: order.kind === "adjustment" ? "adjusted" : "placed", statements })
       events.push(...news.events, ...detours, ...Life.between(life, 0, endMs))
     }
-    return { history, events: events.toSorted((left, right) => left.atMs - right.atMs) }
+    return { history, events: events.toSorted((left, right) => left.atMs - right.atMs), lives }
   }).pipe(Random.withSeed(options.seed))
 
 /** Where a replay stands. */

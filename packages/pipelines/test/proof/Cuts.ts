@@ -17,7 +17,7 @@ export const none: Seen = { whole: 0, problems: [] }
  * commit of the source shows. Reads before the snapshot is through do not count, nor those that nobody could answer.
  */
 export const watch = (stand: Stand, seen: Ref.Ref<Seen>): Effect.Effect<never> =>
-  Query.query(shop(stand), cutSql, { rowsMax: 1 }).pipe(
+  Query.query(shop(stand).project, cutSql, { rowsMax: 1 }).pipe(
     Effect.flatMap(({ rows: [row] }) => {
       const through = String(row?.["through"])
       if (!isSnapshotDone(stand, through)) return Effect.void

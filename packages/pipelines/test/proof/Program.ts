@@ -1,6 +1,7 @@
 import * as Retention from "@northstar/connectors/landing/Retention"
 import * as Backfill from "@northstar/connectors/project/Backfill"
 import * as Ingest from "@northstar/connectors/project/Ingest"
+import type { PostgresFeed } from "@northstar/connectors/project/Project"
 import * as Rollback from "@northstar/connectors/project/Rollback"
 import * as Services from "@northstar/connectors/project/Services"
 import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
@@ -22,39 +23,39 @@ const main = Effect.gen(function* () {
   yield* Console.log(`passed ${JSON.stringify(yield* injector.trace)}`)
 })
 
-const start = (project: ReturnType<typeof Stand.shop>, stand: Stand.Stand, run: Task["run"]) => {
+const start = (feed: PostgresFeed, stand: Stand.Stand, run: Task["run"]) => {
   switch (run.program) {
     case "ingest":
       return Effect.asVoid(
-        Ingest.ingest(project, {
+        Ingest.ingest(feed.project, {
           untilCaughtUp: run.untilCaughtUp,
           onProgress: ({ stage, batches }) => (batches === 1 ? Console.log(`batch ${stage}`) : Effect.void)
         })
       )
     case "backfill":
-      return Effect.asVoid(Backfill.fromLog(project, run))
+      return Effect.asVoid(Backfill.fromLog(feed, run))
     case "rollback":
-      return Effect.asVoid(Rollback.apply(project, run.batch))
+      return Effect.asVoid(Rollback.apply(feed.project, run.batch))
     case "setup":
-      return Effect.asVoid(SourceSetup.apply(project, Redacted.make(stand.url), { destructive: false }))
+      return Effect.asVoid(SourceSetup.apply(feed, Redacted.make(stand.url), { destructive: false }))
     case "retain":
-      return retain(project)
+      return retain(feed)
   }
 }
 
 /** Removes what no record names and all that may go when everything is 91 days old. */
-const retain = (project: ReturnType<typeof Stand.shop>) =>
+const retain = (feed: PostgresFeed) =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const currentTimeMillis = Effect.succeed(clock.currentTimeMillisUnsafe() + Duration.toMillis("91 days"))
     // Sound: in everything else it is the clock that it inherits from.
     const later = Object.assign(Object.create(clock), { currentTimeMillis }) as Clock.Clock
-    yield* Effect.flatMap(Retention.sweep({ stream: project.name }), Retention.apply)
-    yield* Retention.plan({ stream: project.name, consumers: [] }).pipe(
+    yield* Effect.flatMap(Retention.sweep({ stream: feed.log }), Retention.apply)
+    yield* Retention.plan({ stream: feed.log, consumers: [] }).pipe(
       Effect.provideService(Clock.Clock, later),
       Effect.flatMap(Retention.apply)
     )
-  }).pipe(Effect.provide(Services.landing(project.landing)))
+  }).pipe(Effect.provide(Services.landing(feed.project.landing)))
 
 // A pending effect alone does not keep Node alive.
 const alive = setInterval(() => undefined, 1000)

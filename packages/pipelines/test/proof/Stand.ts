@@ -21,19 +21,23 @@ export const warehouse = ({ folder }: Stand): string => join(folder, "warehouse.
 export const landing = ({ folder }: Stand): string => join(folder, "landing")
 
 /** The shop's project on a stand. Slots are the server's, so each database names its own; chunks are small, so that a snapshot has several. */
-export const shop = (stand: Stand): Project.Project =>
-  Project.define({
+export const shop = (stand: Stand): Project.PostgresFeed => {
+  const source = Project.postgres({
     name: "shop",
-    source: Project.postgres({
-      url: stand.url,
-      slot: slot(stand),
-      snapshot: { chunkRows: 500, rowsPerSecondMax: 20_000 },
-      heartbeatSeconds: 2
-    }),
-    landing: Project.folder(landing(stand)),
-    warehouse: Project.duckdb(warehouse(stand)),
+    url: stand.url,
+    slot: slot(stand),
+    snapshot: { chunkRows: 500, rowsPerSecondMax: 20_000 },
+    heartbeatSeconds: 2,
     tables: Tables.all
   })
+  const project = Project.define({
+    name: "proof",
+    sources: [source],
+    landing: Project.folder(landing(stand)),
+    warehouse: Project.duckdb(warehouse(stand))
+  })
+  return Project.feed(project, source)
+}
 
 const slot = ({ url }: Stand): string => `slot_${new URL(url).pathname.slice(1)}`
 

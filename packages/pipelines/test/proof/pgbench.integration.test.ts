@@ -3,7 +3,7 @@ import { expect, it } from "@effect/vitest"
 import * as Postgres from "@northstar/connectors/local/Postgres"
 import * as Init from "@northstar/connectors/project/Init"
 import * as Ingest from "@northstar/connectors/project/Ingest"
-import type { Project } from "@northstar/connectors/project/Project"
+import { postgresFeed, type Project } from "@northstar/connectors/project/Project"
 import * as Reconcile from "@northstar/connectors/project/Reconcile"
 import { Effect, Fiber, Redacted } from "effect"
 import { query } from "../Shop.ts"
@@ -35,11 +35,12 @@ it.live(
       ])
       expect(initialised.left.map(({ source }) => source)).toEqual(["public.pgbench_history"])
       const project = yield* load(file, url, folder)
+      const feed = postgresFeed(project)!
 
       const ingest = yield* Effect.forkScoped(Ingest.ingest(project, { untilCaughtUp: false }))
       yield* Effect.sleep("3 seconds")
       const before = transactions
-      const report = yield* Reconcile.reconcile(project, { full: true })
+      const report = yield* Reconcile.reconcile(feed, { full: true })
       expect(transactions).toBeGreaterThan(before)
       expect(report.tables.flatMap(({ table, differences }) => differences.map((found) => ({ table, found })))).toEqual(
         []
@@ -50,7 +51,7 @@ it.live(
       yield* Effect.forEach(clients, (client) => Fiber.interrupt(client))
       yield* Fiber.interrupt(ingest)
       yield* Ingest.ingest(project, { untilCaughtUp: true })
-      const { problems } = yield* Oracle.judge({ url, folder }, project.tables)
+      const { problems } = yield* Oracle.judge({ url, folder }, feed.tables)
       expect(problems).toEqual([])
     }),
   300_000
@@ -66,6 +67,6 @@ const load = (file: string, url: string, folder: string): Effect.Effect<Project>
   }).pipe(Effect.map((project) => ({ ...project, ...placesOf({ url, folder }) })))
 
 const placesOf = (stand: Stand.Stand) => {
-  const { landing, warehouse } = Stand.shop(stand)
+  const { landing, warehouse } = Stand.shop(stand).project
   return { landing, warehouse }
 }

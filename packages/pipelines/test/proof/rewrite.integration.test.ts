@@ -65,7 +65,7 @@ const standingBatches = (stand: Stand.Stand) =>
   Effect.map(
     Effect.orDie(
       Query.query(
-        Stand.shop(stand),
+        Stand.shop(stand).project,
         `SELECT DISTINCT batch, coalesce(after_position, '0') AS after, through_position AS through
         FROM northstar.batches WHERE stream = 'main' AND taken_back_at IS NULL ORDER BY 1`,
         { rowsMax: 10_000 }

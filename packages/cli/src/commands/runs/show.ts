@@ -36,6 +36,8 @@ const said = (fact: Runs.RunDetail["facts"][number]["fact"]): string => {
       return `${plural(fact.rows, "row")} through ${fact.through}${fact.replayed ? ", known already" : ""}`
     case "Judged":
       return `${fact.expectation}: ${count(fact.failed)} of ${plural(fact.rows, "row")} break it`
+    case "Failed":
+      return fact.detail
     case "Ended":
       return fact.outcome
   }

@@ -20,8 +20,8 @@ export default class SourceApplyCommand extends NorthstarCommand {
 
   async run() {
     const { flags } = await this.parse(SourceApplyCommand)
-    const program = Effect.flatMap(Load.project(flags.config), (project) =>
-      SourceSetup.apply(project, Redacted.make(flags["owner-url"]), { destructive: flags["allow-destructive"] })
+    const program = Effect.flatMap(Load.postgres(flags.config), (feed) =>
+      SourceSetup.apply(feed, Redacted.make(flags["owner-url"]), { destructive: flags["allow-destructive"] })
     )
     return this.present(Output.SourcePlan, program, render)
   }

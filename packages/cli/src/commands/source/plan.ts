@@ -16,8 +16,8 @@ export default class SourcePlanCommand extends NorthstarCommand {
 
   async run() {
     const { flags } = await this.parse(SourcePlanCommand)
-    const program = Effect.flatMap(Load.project(flags.config), (project) =>
-      SourceSetup.plan(project, Redacted.make(flags["owner-url"]))
+    const program = Effect.flatMap(Load.postgres(flags.config), (feed) =>
+      SourceSetup.plan(feed, Redacted.make(flags["owner-url"]))
     )
     return this.present(Output.SourcePlan, program, (plan) => (flags.sql ? plan.sql : render(plan)))
   }

@@ -1,0 +1,153 @@
+import { Duration, Effect, Option, type Scope, Stream } from "effect"
+import type { Batch } from "@northstar/core/Batch"
+import { ConnectorError, HistoryLost, Misconfigured } from "@northstar/core/ConnectorError"
+import { encode, type Range } from "@northstar/core/Position"
+import type { Reader, Source } from "@northstar/core/Source"
+import type { Block } from "../landing/Block.ts"
+import type { ObjectStore } from "../landing/ObjectStore.ts"
+import type { DropConfig } from "../project/Project.ts"
+import * as Delivered from "./Delivered.ts"
+import * as Discovery from "./Discovery.ts"
+import * as DropFolder from "./DropFolder.ts"
+import { type FileContract, problems } from "./FileContract.ts"
+import * as Verdict from "./Verdict.ts"
+
+/** What to capture, from where. */
+export interface Options {
+  /** Folder of the discovery log in the project's object store, such as `shop/partners`: the source's own. */
+  readonly stream: string
+  /** An object belongs to the first contract that its key matches; others are left alone. */
+  readonly contracts: ReadonlyArray<FileContract>
+  /** Where partners put their files. */
+  readonly drop: Effect.Effect<DropFolder.DropFolder, ConnectorError, Scope.Scope>
+  /** Time between two listings of the drop folder; 10 seconds by default. */
+  readonly pollInterval?: Duration.Input
+  /** What keeps card data out of what the source itself stores: names of files, and keys. Nothing by default. */
+  readonly cards?: Cards
+}
+
+/** Keeps card data out of what the source itself stores. */
+export interface Cards {
+  /** A file's key with every card number in it replaced; the same key where there is none. The same result each time. */
+  readonly maskName: (text: string) => string
+  /** A block of keys as it may become durable. What it has made of a key it leaves alone when it sees it again. */
+  readonly protect: (block: Block) => Block
+}
+
+const noCards: Cards = { maskName: (text) => text, protect: (block) => block }
+
+/**
+ * Partner files. A position is the number of a delivery (new content under a key of the drop folder) in the discovery
+ * log; each delivery is one batch of any size. Its rows' position is their business or file time in whole seconds
+ * times 10⁹ plus the delivery's number, so that a file that comes late does not win over a fresher one; their ordinal is their
+ * number in the file. A file that cannot be read is refused: its first reading fails, so that nothing of it is committed, and from
+ * then on its batch has no rows.
+ */
+export const make = (options: Options): Source<Block, bigint, ObjectStore> => ({
+  name: "files",
+  position: Discovery.position,
+  open: Effect.gen(function* () {
+    const wrong = options.contracts.flatMap(problems)
+    if (wrong.length > 0) return yield* misconfigured(wrong.join("; "))
+    const services = yield* Effect.context<ObjectStore>()
+    const drop = yield* options.drop
+    const known = yield* Discovery.open(options.stream)
+    const { maskName, protect } = options.cards ?? noCards
+    const look = Discovery.look(known, { drop, contracts: options.contracts, maskName })
+    const reading = { stream: options.stream, contracts: options.contracts, drop, protect }
+    return {
+      read: (range) => Stream.provideContext(follow(options, range, { known, look, drop, reading }), services),
+      head: look.pipe(
+        Effect.map(() => (known.sequence === 0n ? Option.none<bigint>() : Option.some(known.sequence))),
+        Effect.provideContext(services)
+      ),
+      release: (through) => Effect.provideContext(Delivered.settle(options.stream, through), services)
+    } satisfies Reader<Block, bigint>
+  })
+})
+
+/** The drop folder that a configuration names. */
+export const open = (from: DropConfig): Effect.Effect<DropFolder.DropFolder, ConnectorError, Scope.Scope> =>
+  from.kind === "folder" ? DropFolder.folder({ path: from.folder }) : DropFolder.bucket(from)
+
+/** A refused delivery, for people. */
+export interface Refused extends Verdict.Refused {
+  /** A later delivery of the same file has come. */
+  readonly isSuperseded: boolean
+}
+
+/** Deliveries that were refused, oldest first. */
+export const refused = Effect.fn("FilesSource.refused")(function* (stream: string) {
+  const known = yield* Discovery.open(stream)
+  return yield* Verdict.refusals(stream).pipe(
+    Stream.map((one): Refused => {
+      const latest = known.latest.get(one.key)
+      return { ...one, isSuperseded: latest !== undefined && latest.sequence > one.sequence }
+    }),
+    Stream.runCollect
+  )
+})
+
+/** Puts a refused delivery's content into the log once more, to be read under a mended contract. Answers its new number. */
+export const again = Effect.fn("FilesSource.again")(function* (stream: string, sequence: bigint) {
+  const delivery = yield* Discovery.entry(stream, sequence)
+  if (Option.isNone(delivery)) return yield* misconfigured(`there is no delivery ${sequence} in ${stream}`)
+  return yield* Discovery.again(yield* Discovery.open(stream), delivery.value)
+})
+
+interface Opened {
+  readonly known: Discovery.Known
+  readonly look: Effect.Effect<void, ConnectorError, ObjectStore>
+  readonly drop: DropFolder.DropFolder
+  readonly reading: Delivered.Options
+}
+
+const follow = (
+  options: Options,
+  range: Range<bigint>,
+  { known, look, drop, reading }: Opened
+): Stream.Stream<Batch<Block, bigint>, ConnectorError, ObjectStore> => {
+  const interval = options.pollInterval ?? "10 seconds"
+  const hinted = Effect.catch(drop.hint, (error) =>
+    Effect.andThen(Effect.logWarning(`notifications are not heard: ${error.message}`), Effect.never)
+  )
+  const waitFor = Effect.fnUntraced(function* (at: bigint) {
+    for (let isFirst = true; at > known.sequence; isFirst = false) {
+      if (!isFirst) yield* Effect.raceFirst(hinted, Effect.sleep(interval))
+      yield* look
+    }
+  })
+  return Stream.unwrap(
+    Effect.gen(function* () {
+      const start = Option.getOrElse(range.after, () => 0n)
+      yield* Discovery.refresh(known)
+      if (start > known.sequence) return yield* lost(options.stream, start)
+      return Stream.unfold(
+        start + 1n,
+        Effect.fnUntraced(function* (at: bigint) {
+          if (Option.isSome(range.through) && at > range.through.value) return
+          yield* waitFor(at)
+          return [yield* Delivered.batch(reading, at), at + 1n] as const
+        })
+      )
+    })
+  )
+}
+
+const lost = (stream: string, after: bigint): ConnectorError =>
+  new ConnectorError({
+    connector: "files",
+    operation: "read discovery log",
+    detail: `${stream} does not hold delivery ${after}, which was captured: its discovery log was replaced or cut short`,
+    action: "Restore the discovery log from a backup of the landing store, or accept a new start of the stream",
+    reason: new HistoryLost({ after: encode(Discovery.position, after) })
+  })
+
+const misconfigured = (detail: string): ConnectorError =>
+  new ConnectorError({
+    connector: "files",
+    operation: "open",
+    detail,
+    action: "Correct the file contract",
+    reason: new Misconfigured({ detail })
+  })

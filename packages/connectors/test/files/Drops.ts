@@ -1,0 +1,143 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { Effect, Layer, Option, Schedule, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import type * as Batch from "@northstar/core/Batch"
+import * as Column from "@northstar/core/Column"
+import * as Table from "@northstar/core/Table"
+import type { Block, TextColumn } from "../../src/landing/Block.ts"
+import * as FolderStore from "../../src/landing/FolderStore.ts"
+import * as DropFolder from "../../src/files/DropFolder.ts"
+import * as FileContract from "../../src/files/FileContract.ts"
+import * as FilesSource from "../../src/files/FilesSource.ts"
+
+/** Shipments as a partner sends them. */
+export const shipments = Table.make("shipments", {
+  source: "partner.shipments",
+  key: ["shipment_no"],
+  columns: {
+    shipment_no: Column.text,
+    status: Column.renamedFrom(Column.text, "Sendungsstatus"),
+    updated_at: Column.timestamptz,
+    weight: Column.nullable(Column.decimal(10, 3)),
+    note: Column.optional(Column.text)
+  }
+})
+
+export const contract = (
+  options: Partial<FileContract.Options<(typeof shipments)["columns"]>> = {}
+): FileContract.FileContract =>
+  FileContract.make({
+    table: shipments,
+    prefix: "in/",
+    delimiter: ";",
+    zone: "Europe/Berlin",
+    formats: { updated_at: "dd.MM.yyyy HH:mm", weight: "," },
+    ...options
+  })
+
+export const header = "shipment_no;status;updated_at;weight;note"
+
+/** A drop folder and an object store for one test. */
+export const world = Effect.gen(function* () {
+  const root = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "northstar-files-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+  // Files are written at times of their own, all before this one.
+  yield* TestClock.setTime(1_795_500_000_000)
+  const drop = join(root, "drop")
+  mkdirSync(drop)
+  /** Puts a file in place at once, written at a second of 2026-11-23 10:00 UTC. */
+  const put = (key: string, content: string | Uint8Array, second = 0): void => {
+    const path = join(drop, key)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(join(drop, ".part"), content)
+    const at = 1_795_428_000 + second
+    utimesSync(join(drop, ".part"), at, at)
+    renameSync(join(drop, ".part"), path)
+  }
+  const remove = (key: string): void => rmSync(join(drop, key))
+  return { root, path: drop, put, remove, store: FolderStore.layer(join(root, "store")) }
+})
+
+/** A source over a folder of a world; files are taken at once. */
+export const source = (
+  path: string,
+  contracts: ReadonlyArray<FileContract.FileContract>,
+  options: Partial<FilesSource.Options> = {}
+) =>
+  FilesSource.make({
+    stream: "shop/partner",
+    contracts,
+    drop: DropFolder.folder({ path, settle: 0 }),
+    ...options
+  })
+
+/** The texts of one row, and what the block says of it. */
+export interface TestRow {
+  readonly op: number
+  readonly position: bigint
+  readonly ordinal: number
+  readonly flagged: string | null
+  readonly values: Readonly<Record<string, string | null>>
+}
+
+/** A block's rows. */
+export const rowsOf = (block: Block): ReadonlyArray<TestRow> => {
+  const columns = block.columns.map(texts)
+  const flagged = texts(block.flagged)
+  return Array.from({ length: block.rows }, (_, row) => ({
+    op: block.ops[row] as number,
+    position: block.positions[row] as bigint,
+    ordinal: block.ordinals[row] as number,
+    flagged: flagged[row] ?? null,
+    values: Object.fromEntries(block.relation.columns.map(({ name }, column) => [name, columns[column]?.[row] ?? null]))
+  }))
+}
+
+const texts = ({ present, bytes }: TextColumn): ReadonlyArray<string | null> => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  let at = 0
+  return Array.from(present, (is) => {
+    if (is !== 1) return null
+    const end = at + 4 + buffer.readUInt32LE(at)
+    const text = buffer.toString("utf8", at + 4, end)
+    at = end
+    return text
+  })
+}
+
+/** One batch, read to its end. */
+export interface Delivered {
+  readonly through: bigint
+  readonly rows: ReadonlyArray<TestRow>
+}
+
+/** Everything there is behind `after`, a delivery at a time. A refused file fails its first reading and is empty in the second. */
+export const readAll = (from: ReturnType<typeof source>, after?: bigint) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const reader = yield* from.open
+      const head = yield* reader.head
+      if (Option.isNone(head)) return []
+      const range = { after: Option.fromUndefinedOr(after), through: head }
+      return yield* Effect.retry(
+        reader.read(range).pipe(Stream.mapEffect(drained), Stream.runCollect),
+        Schedule.recurs(20)
+      )
+    })
+  )
+
+const drained = (batch: Batch.Batch<Block, bigint>) =>
+  Stream.runCollect(batch.chunks).pipe(
+    Effect.map((chunks): Delivered => ({ through: batch.through, rows: chunks.flat().flatMap(rowsOf) }))
+  )
+
+/** Runs a test in a world of its own. */
+export const inWorld = <A, E, R>(run: (given: Effect.Success<typeof world>) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const given = yield* world
+    return yield* run(given).pipe(Effect.provide(Layer.fresh(given.store)))
+  })
