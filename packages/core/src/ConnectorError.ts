@@ -6,8 +6,14 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
 /** The other side asked for fewer requests. Retryable after `retryAfter`. */
 export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", { retryAfter: Schema.Duration }) {}
 
-/** Somebody else holds what only one may hold (a replication slot, a database file). Retryable: the holder may leave. */
-export class Busy extends Schema.TaggedError<Busy>()("Busy", { holder: Schema.String }) {}
+/**
+ * Somebody else holds what only one may hold (a replication slot, a database file). Retryable: the holder may leave.
+ * `leavesWithin`: a holder that is dead is gone by then; longer than this nobody need wait.
+ */
+export class Busy extends Schema.TaggedError<Busy>()("Busy", {
+  holder: Schema.String,
+  leavesWithin: Schema.optionalKey(Schema.Duration)
+}) {}
 
 /** Wrong credentials, or a right that the role lacks. */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", { cause: Schema.Defect() }) {}

@@ -59,6 +59,8 @@ export interface Options {
 
 const statementTimeoutDefault = Duration.seconds(30)
 const lockTimeoutMs = 5000
+/** The server ends a statement by its own timeout; one of which nothing is heard for so much longer is on a dead connection. */
+const answerMargin = Duration.seconds(10)
 const connectTimeoutMs = 10_000
 const keepAliveMs = 30_000
 
@@ -84,20 +86,26 @@ export const open = Effect.fn("Connection.open")(function* (
     Effect.sync(() => socketOf(client).destroy())
   )
   const oneAtATime = yield* Semaphore.make(1)
+  const timeoutMs = Duration.toMillis(options.statementTimeout ?? statementTimeoutDefault)
+  const answerMax = Duration.sum(timeoutMs === 0 ? statementTimeoutDefault : Duration.millis(timeoutMs), answerMargin)
+  const bounded = <A>(answer: Effect.Effect<A, ConnectorError>) =>
+    answer.pipe(
+      Effect.timeoutOrElse({ duration: answerMax, orElse: () => silent(client) }),
+      oneAtATime.withPermits(1)
+    )
   const query: Connection["query"] = (sql, params) =>
-    oneAtATime.withPermits(1)(
+    bounded(
       Effect.tryPromise({
         try: () => runQuery(client, sql, params),
         catch: (cause) => fromDriver("query", lost() ?? cause)
       })
     )
-  const timeoutMs = Duration.toMillis(options.statementTimeout ?? statementTimeoutDefault)
   yield* query(`${sessionSettings} set statement_timeout = ${timeoutMs}`)
   return {
     // Sound: the driver knows the PID from the server's start-up messages; its types leave the field out.
     processId: (client as unknown as { readonly processID: number }).processID,
     query,
-    scan: (sql, onRow) => oneAtATime.withPermits(1)(scan(client, sql, onRow)),
+    scan: (sql, onRow) => bounded(scan(client, sql, onRow)),
     raw: (onMessage, onEnd) => takeOver(socketOf(client), onMessage, onEnd)
   }
 })
@@ -129,6 +137,13 @@ const connect = (url: string, replication: boolean): Effect.Effect<Connected, Co
       return { client, lost: () => lost }
     },
     catch: (cause) => fromDriver("connect", cause)
+  })
+
+/** Ends a session whose server is not heard any more: what it answers later would be taken for the next answer. */
+const silent = (client: Client) =>
+  Effect.suspend(() => {
+    socketOf(client).destroy()
+    return Effect.fail(unavailable("query", "the server did not answer"))
   })
 
 /** Texts as they come. Sound: the driver calls nothing else of it, and every result is asked for as text. */

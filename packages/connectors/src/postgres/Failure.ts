@@ -1,3 +1,4 @@
+import type { Duration } from "effect"
 import {
   Busy,
   ConnectorError,
@@ -52,14 +53,19 @@ export const invalid = (operation: string, detail: string): ConnectorError =>
     reason: new InvalidData({ detail })
   })
 
-/** Another session holds the slot. */
-export const busy = (operation: string, detail: string, holder: string): ConnectorError =>
+/** Another session holds the slot; if it is dead, the server ends it within `leavesWithin`. */
+export const busy = (
+  operation: string,
+  detail: string,
+  holder: string,
+  leavesWithin?: Duration.Duration
+): ConnectorError =>
   new ConnectorError({
     connector: "postgres",
     operation,
     detail,
     action: "Stop the other reader, or wait until it ends.",
-    reason: new Busy({ holder })
+    reason: new Busy({ holder, ...(leavesWithin === undefined ? {} : { leavesWithin }) })
   })
 
 /** The server does not answer any more. */

@@ -58,8 +58,13 @@ export const start = Effect.fn("Replication.start")(function* (
     Effect.catch((error) => Effect.sync(() => flow.fail(error))),
     Effect.forkScoped
   )
-  yield* Clock.currentTimeMillis.pipe(
-    Effect.tap((nowMs) => Effect.sync(() => flow.tick(nowMs))),
+  yield* Clock.Clock.pipe(
+    // What is waited for is measured by a clock that nobody sets: the server's silence, and how long rows linger.
+    Effect.tap((clock) =>
+      Effect.sync(() =>
+        flow.tick(Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n), clock.currentTimeMillisUnsafe())
+      )
+    ),
     Effect.andThen(Effect.sleep(Duration.millis(Math.max(5, Math.min(50, options.limits.lingerMs / 4))))),
     Effect.forever,
     Effect.forkScoped
@@ -67,7 +72,7 @@ export const start = Effect.fn("Replication.start")(function* (
   return {
     feed: flow.feed,
     take: Effect.tap(Queue.take(ready), () => Effect.sync(() => flow.adjust())),
-    release: (lsn) => Effect.map(Clock.currentTimeMillis, (nowMs) => flow.release(lsn, nowMs)),
+    release: (lsn) => Effect.map(Clock.currentTimeMillis, (wallMs) => flow.release(lsn, wallMs)),
     fail: (error) => Effect.sync(() => flow.fail(error))
   }
 })
@@ -136,13 +141,14 @@ class Flow {
     this.adjust()
   }
 
-  release(lsn: bigint, nowMs: number): void {
+  release(lsn: bigint, wallMs: number): void {
     if (lsn <= this.confirmed) return
     this.confirmed = lsn
-    this.report(nowMs, false)
+    this.report(wallMs, false)
   }
 
-  tick(nowMs: number): void {
+  /** `nowMs` is monotonic, `wallMs` what the server is told. */
+  tick(nowMs: number, wallMs: number): void {
     this.feed.tick(nowMs, Queue.sizeUnsafe(this.ready) === 0)
     const isPaused = this.socket.isPaused()
     if (this.hasHeard || isPaused) this.heardAtMs = nowMs
@@ -154,11 +160,11 @@ class Flow {
     if (!this.isAsked && nowMs - this.statusAtMs < everyMs) return
     this.isAsked = false
     this.statusAtMs = nowMs
-    this.report(nowMs, true)
+    this.report(wallMs, true)
   }
 
-  private report(nowMs: number, wantsAnswer: boolean): void {
-    if (!this.socket.destroyed) this.socket.write(Wire.copyData(status(this.confirmed, nowMs, wantsAnswer)))
+  private report(wallMs: number, wantsAnswer: boolean): void {
+    if (!this.socket.destroyed) this.socket.write(Wire.copyData(status(this.confirmed, wallMs, wantsAnswer)))
   }
 
   private onMessage(type: number, buffer: Buffer, start: number, end: number): boolean {
@@ -199,11 +205,11 @@ const startSql = (options: Options): string =>
   `publication_names ${literal(id(options.publication))}, messages 'true')`
 
 /** A standby status update: written, flushed and applied are all what is durable with us. */
-const status = (lsn: bigint, nowMs: number, wantsAnswer: boolean): Buffer => {
+const status = (lsn: bigint, wallMs: number, wantsAnswer: boolean): Buffer => {
   const body = Buffer.alloc(34)
   body[0] = statusUpdate
   for (const at of [1, 9, 17]) body.writeBigInt64BE(lsn, at)
-  body.writeBigInt64BE(BigInt(nowMs) * 1000n - 946_684_800_000_000n, 25)
+  body.writeBigInt64BE(BigInt(wallMs) * 1000n - 946_684_800_000_000n, 25)
   body[33] = wantsAnswer ? 1 : 0
   return body
 }

@@ -3,7 +3,7 @@ import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { Range } from "@northstar/core/Position"
 import type { Table } from "@northstar/core/Table"
 import * as Connection from "./Connection.ts"
-import { busy, misconfigured } from "./Failure.ts"
+import { misconfigured } from "./Failure.ts"
 import type { BatchLimits } from "./Feed.ts"
 import * as Heartbeat from "./Heartbeat.ts"
 import type { PostgresPosition } from "./Position.ts"
@@ -36,6 +36,8 @@ export interface Opened {
   /** For everything that is no stream. */
   readonly control: Connection.Connection
   readonly major: number
+  /** The last walsender that streamed for this source, over all its openings. */
+  readonly walsender: { processId: number | undefined }
 }
 
 /** Snapshots along with one stream. */
@@ -69,11 +71,9 @@ export const start = Effect.fn("Session.start")(function* (
   const { options, control, major } = opened
   const walsender = yield* Connection.open({ url: options.url, replication: true, statementTimeout: 0 })
   const system = yield* Slot.identify(walsender)
-  const slot = yield* Slot.read(control, options.slot, major)
   // Before its position is judged: a reader at work has moved it beyond what a second one knows.
-  if (slot.holder !== null) {
-    return yield* busy("start", `slot ${options.slot} is in use by PID ${slot.holder}`, `PID ${slot.holder}`)
-  }
+  const slot = yield* Slot.free(control, options.slot, { major, own: opened.walsender.processId })
+  opened.walsender.processId = walsender.processId
   const resumed = yield* resumable(walsender, range.after, { system, slot, name: options.slot }, options.epoch)
   const snapshots = Snapshot.withInitial(
     Option.match(resumed, { onNone: () => ({}), onSome: (after) => after.snapshots }),

@@ -1,8 +1,8 @@
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { ConnectorError, HistoryLost, Unauthorized } from "@northstar/core/ConnectorError"
 import type { Table } from "@northstar/core/Table"
 import type { Connection } from "./Connection.ts"
-import { invalid, misconfigured } from "./Failure.ts"
+import { busy, invalid, misconfigured } from "./Failure.ts"
 import { format, parseLsn, type PostgresPosition } from "./Position.ts"
 import { relation } from "./Sql.ts"
 
@@ -51,6 +51,39 @@ export const read = Effect.fn("Slot.read")(function* (
     holder: holder ?? null
   }
 })
+
+/**
+ * The slot once nobody streams from it. `own` is the PID of a walsender that this process has left: after a cut the server
+ * learns of it only by `wal_sender_timeout`, so it is ended here. (Should that number name another reader by now, it too
+ * only has to connect again.) Anybody else's is `Busy`, for as long as a dead one may stay.
+ */
+export const free = Effect.fn("Slot.free")(function* (
+  connection: Connection,
+  name: string,
+  { major, own }: { readonly major: number; readonly own: number | undefined }
+): Effect.fn.Return<Slot, ConnectorError> {
+  let slot = yield* read(connection, name, major)
+  for (let look = 0; look < ownLooks && slot.holder !== null && slot.holder === String(own); look++) {
+    yield* connection.query(
+      "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active_pid = $2",
+      [name, slot.holder]
+    )
+    yield* Effect.sleep("100 millis")
+    slot = yield* read(connection, name, major)
+  }
+  if (slot.holder === null) return slot
+  const [row] = yield* connection.query("select setting from pg_settings where name = 'wal_sender_timeout'")
+  const timeoutMs = Number(row?.[0] ?? 0) || timeoutDefaultMs
+  const holder = `PID ${slot.holder}`
+  // The server looks at its clock now and then, not at the moment itself.
+  const leavesWithin = Duration.millis(timeoutMs * 1.2 + 5000)
+  return yield* busy("start", `slot ${name} is in use by ${holder}`, holder, leavesWithin)
+})
+
+/** Looks at a slot whose holder is being ended, a tenth of a second apart. */
+const ownLooks = 20
+/** PostgreSQL's own default of `wal_sender_timeout`, where none is set. */
+const timeoutDefaultMs = 60_000
 
 /** Asks a walsender session who it is. */
 export const identify = Effect.fn("Slot.identify")(function* (walsender: Connection) {

@@ -27,10 +27,13 @@ const passed = Failpoint.declare("postgres.source", ["released"])
  * A `read` without `range.after` starts where the slot does. While tables are still to be read for a snapshot, a bounded
  * read goes on past `range.through` until they are: before, there is no position at which they are complete.
  */
-export const make = (options: Options): Source<Block, PostgresPosition> => ({
-  name: "postgres",
-  position,
-  open: Effect.gen(function* () {
+export const make = (options: Options): Source<Block, PostgresPosition> => {
+  const walsender = { processId: undefined }
+  return { name: "postgres", position, open: open(options, walsender) }
+}
+
+const open = (options: Options, walsender: Session.Opened["walsender"]) =>
+  Effect.gen(function* () {
     const control = yield* Connection.open({ url: options.url })
     const { major } = yield* checkServer(control, options.slot)
     yield* Slot.checkPublication(control, options.publication, options.tables)
@@ -39,7 +42,7 @@ export const make = (options: Options): Source<Block, PostgresPosition> => ({
     const system = yield* Effect.scoped(
       Effect.flatMap(Connection.open({ url: options.url, replication: true }), Slot.identify)
     )
-    const opened: Opened = { options, control, major, system, current: undefined }
+    const opened: Opened = { options, control, major, system, walsender, current: undefined }
     return {
       read: (range) => read(opened, range),
       head: head(opened),
@@ -51,7 +54,6 @@ export const make = (options: Options): Source<Block, PostgresPosition> => ({
         })
     } satisfies Reader<Block, PostgresPosition>
   })
-})
 
 interface Opened extends Session.Opened {
   readonly system: Slot.System

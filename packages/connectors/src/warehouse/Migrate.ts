@@ -1,6 +1,14 @@
 import { Effect } from "effect"
 import type { Dialect } from "./Dialect.ts"
-import { controlTables, curatedColumns, historyColumns, type Model, registerTable } from "./Model.ts"
+import {
+  controlName,
+  controlStatements,
+  controlTables,
+  curatedColumns,
+  historyColumns,
+  type Model,
+  registerTable
+} from "./Model.ts"
 import type { Session } from "./Warehouse.ts"
 
 /** A statement that brings the warehouse to what the contracts say, and what it does in words. */
@@ -72,6 +80,53 @@ const tableMigrations = (
 const canonicalType = (type: string): string =>
   type.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ").replaceAll(" ", "").toUpperCase()
 
+/** What the control tables lack: they are created whole and gain the columns that newer versions add. */
+export const planControl = Effect.fn("Migrate.planControl")(function* (session: Session, dialect: Dialect) {
+  const rows = yield* session.query(dialect.columnsOf("northstar"))
+  const columns = Map.groupBy(rows, (row) => String(row["t"]).toLowerCase())
+  return controlStatements(dialect).flatMap((statement): ReadonlyArray<Migration> => {
+    const name = controlName(statement)
+    const found = columns.get(name)
+    if (found === undefined) return [safe(`create control table ${name}`, statement)]
+    const existing = new Set(found.map((row) => String(row["c"]).toLowerCase()))
+    return controlColumns(statement)
+      .filter((column) => !existing.has(column.slice(0, column.indexOf(" "))))
+      .map((column) =>
+        safe(`add column ${column} to control table ${name}`, `ALTER TABLE northstar.${name} ADD COLUMN ${column}`)
+      )
+  })
+})
+
+/** `name type` of each column of a control statement; types may hold commas without a blank. */
+const controlColumns = (statement: string): ReadonlyArray<string> =>
+  statement.slice(statement.indexOf("(") + 1, statement.lastIndexOf(")")).split(/,\s+(?=[a-z_]+ )/)
+
+/**
+ * Registers the tables that `planned` creates. The row that publishers lock comes before its table, so that a plan cut off
+ * in between finds the table missing again.
+ */
+export const registrations = (
+  models: ReadonlyArray<Model>,
+  planned: ReadonlyArray<Migration>
+): ReadonlyArray<Migration> =>
+  models
+    .filter((model) => planned.some(({ sql }) => sql.startsWith(`CREATE TABLE ${model.curated} `)))
+    .map((model) => safe(`register table ${model.name}`, registerTable(model)))
+
+/** A migration that loses and rewrites nothing. */
+export const safe = (description: string, sql: string): Migration => ({ description, sql, destructive: false })
+
+/** Runs planned statements in order, those that lose or rewrite data only on request; returns what it did and what it left. */
+export const execute = Effect.fn("Migrate.execute")(function* (
+  session: Session,
+  migrations: ReadonlyArray<Migration>,
+  options: { readonly destructive: boolean } = { destructive: false }
+) {
+  const applied = migrations.filter((migration) => options.destructive || !migration.destructive)
+  for (const { sql } of applied) yield* session.execute(sql)
+  return { applied, left: migrations.filter((migration) => !applied.includes(migration)) }
+})
+
 /** Creates the control tables and applies what is not destructive; returns what it did and what it left. */
 export const apply = Effect.fn("Migrate.apply")(function* (
   session: Session,
@@ -80,11 +135,9 @@ export const apply = Effect.fn("Migrate.apply")(function* (
   options: { readonly destructive: boolean } = { destructive: false }
 ) {
   for (const statement of controlTables(dialect)) yield* session.execute(statement)
-  const migrations = yield* plan(session, dialect, models)
-  const applied = migrations.filter((migration) => options.destructive || !migration.destructive)
-  for (const { sql } of applied) yield* session.execute(sql)
+  const done = yield* execute(session, yield* plan(session, dialect, models), options)
   for (const model of models) yield* session.execute(registerTable(model))
-  return { applied, left: migrations.filter((migration) => !applied.includes(migration)) }
+  return done
 })
 
 /** Renders the marts' queries as views. */

@@ -147,6 +147,13 @@ export const controlTables = (dialect: Dialect): ReadonlyArray<string> => {
   ]
 }
 
+/** Those of `controlTables` that create a table. */
+export const controlStatements = (dialect: Dialect): ReadonlyArray<string> =>
+  controlTables(dialect).filter((statement) => statement.startsWith("CREATE TABLE"))
+
+/** The table that a control statement creates. */
+export const controlName = (statement: string): string => /northstar\.(\w+)/.exec(statement)![1]!
+
 /** Columns of a history table, with types, in order: the contract's, the metadata, and what only a change has. */
 export const historyColumns = (dialect: Dialect, model: Model): ReadonlyArray<readonly [sql: string, type: string]> => [
   ...curatedColumns(dialect, model),

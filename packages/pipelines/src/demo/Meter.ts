@@ -46,10 +46,10 @@ const windowMs = 1000
 const lookSql = `select
     cast(greatest(
       epoch_ms(max(committed_at)),
-      (select epoch_ms(min(complete_through)) from northstar.watermarks where stream = 'main')
+      (select epoch_ms(min(complete_through)) from northstar.watermarks where stream = 'shop')
     ) as varchar) as newest_ms,
     cast(coalesce(sum(published), 0) as varchar) as published
-  from northstar.batches where stream = 'main'`
+  from northstar.batches where stream = 'shop'`
 
 /**
  * A meter over the scene's database and warehouse, until the scope closes. A transaction is visible once something is

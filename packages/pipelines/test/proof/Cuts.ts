@@ -33,7 +33,7 @@ export const watch = (stand: Stand, seen: Ref.Ref<Seen>): Effect.Effect<never> =
     Effect.forever
   )
 
-const cutSql = `SELECT (SELECT min(through) FROM northstar.watermarks WHERE stream = 'main' HAVING count(*) = 4) AS through,
+const cutSql = `SELECT (SELECT min(through) FROM northstar.watermarks WHERE stream = 'shop' HAVING count(*) = 4) AS through,
   CAST((${Oracle.orphansSql}) AS VARCHAR) AS orphans`
 
 const isSnapshotDone = (stand: Stand, sequence: string): boolean => {

@@ -107,7 +107,7 @@ const accounting = (curated: Reader, stand: Stand, tables: ReadonlyArray<Table>)
     )
     const twice = yield* curated("SELECT batch FROM northstar.batches GROUP BY batch, table_name HAVING count(*) > 1")
     const ledger = yield* curated(
-      "SELECT table_name, sum(rows_in)::BIGINT::VARCHAR FROM northstar.batches WHERE stream = 'main' GROUP BY 1"
+      "SELECT table_name, sum(rows_in)::BIGINT::VARCHAR FROM northstar.batches WHERE stream NOT LIKE '%/%' GROUP BY 1"
     )
     const loaded = new Map(ledger.map(([name, rows]) => [name ?? "", Number(rows)]))
     const landed = landedRows(stand)
@@ -134,7 +134,7 @@ interface LogRecord {
 
 /** The records of a stand's landing log, which holds one stream, oldest first. */
 export const logRecords = (stand: Stand): ReadonlyArray<LogRecord> =>
-  globSync("*/log/*.json", { cwd: landing(stand) })
+  globSync("*/*/log/*.json", { cwd: landing(stand) })
     .toSorted()
     .map((name) => JSON.parse(readFileSync(join(landing(stand), name), "utf8")) as LogRecord)
 

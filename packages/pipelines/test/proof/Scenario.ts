@@ -134,7 +134,7 @@ const middleBatch = (stand: Stand.Stand) =>
     const rows = yield* Oracle.readWarehouse(
       stand,
       `SELECT DISTINCT batch, after_position, through_position FROM northstar.batches
-        WHERE stream = 'main' AND after_position IS NOT NULL ORDER BY through_position`
+        WHERE stream = 'shop' AND after_position IS NOT NULL ORDER BY through_position`
     )
     const [name, after, through] = rows[0] ?? []
     return { name: name ?? "", after: after ?? "", through: through ?? "" }

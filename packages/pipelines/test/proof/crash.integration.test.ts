@@ -13,7 +13,13 @@ const elsewhere: ReadonlyArray<string> = [
   // The memory connectors: the law suites of the core.
   "memory.",
   // Another object store in the place of the folder: the law suites of the landing log on S3.
-  "s3."
+  "s3.",
+  // Other sources: the proof of all sources.
+  "stripe.",
+  "files.",
+  "discovery.",
+  // Another warehouse: the same matrix on Snowflake.
+  "snowflake."
 ]
 
 interface Trial {

@@ -37,8 +37,8 @@ it.live(
       const project = yield* load(file, url, folder)
       const feed = postgresFeed(project)!
 
+      yield* Ingest.ingest(project, { untilCaughtUp: true })
       const ingest = yield* Effect.forkScoped(Ingest.ingest(project, { untilCaughtUp: false }))
-      yield* Effect.sleep("3 seconds")
       const before = transactions
       const report = yield* Reconcile.reconcile(feed, { full: true })
       expect(transactions).toBeGreaterThan(before)

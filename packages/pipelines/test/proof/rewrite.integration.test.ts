@@ -67,7 +67,7 @@ const standingBatches = (stand: Stand.Stand) =>
       Query.query(
         Stand.shop(stand).project,
         `SELECT DISTINCT batch, coalesce(after_position, '0') AS after, through_position AS through
-        FROM northstar.batches WHERE stream = 'main' AND taken_back_at IS NULL ORDER BY 1`,
+        FROM northstar.batches WHERE stream = 'shop' AND taken_back_at IS NULL ORDER BY 1`,
         { rowsMax: 10_000 }
       )
     ),
