@@ -33,8 +33,9 @@ export interface SourceOptions {
   /** Time between looks for a record that another process may write; 200 ms by default. This process's own are seen at once. */
   readonly pollInterval?: Duration.Input
   /**
-   * Least time between two batches of an open range; what is written meanwhile is joined. For a consumer that costs money
-   * while it works: by default a batch is read as soon as it is there.
+   * For a consumer that costs money while it works: least time between two batches of an open range; what is written
+   * meanwhile is joined, and records without rows wait for the next with some, at most an hour. By default a batch is read
+   * as soon as it is there.
    */
   readonly cadence?: Duration.Input
 }
@@ -181,12 +182,24 @@ const follow = (
           }
           const found = yield* awaitRecord(options, at, arrivals)
           yield* checkChain(options, through, found)
-          const { batch, last } = yield* joinReady(options, range, found)
+          let { batch, last, rows } = yield* joinReady(options, range, found)
+          while (options.cadence !== undefined && rows === 0 && last.writtenAtMs - found.writtenAtMs < emptyMaxMs) {
+            if (Option.isSome(range.through) && batch.through >= range.through.value) return
+            const next = yield* awaitRecord(options, batch.through + 1n, arrivals)
+            yield* checkChain(options, Option.some(last.through), next)
+            const more = yield* joinReady(options, range, next)
+            batch = Batch.concat(batch, more.batch)
+            last = more.last
+            rows = more.rows
+          }
           return [batch, { at: batch.through + 1n, through: Option.some(last.through) }] as const
         })
       )
     )
   )
+
+/** How long records without rows wait for some, by the times they were written, milliseconds. */
+const emptyMaxMs = 3_600_000
 
 /** Records that wait to be read are joined into one batch, up to so many and so many rows: one publish costs as much as many. */
 const joined = {
@@ -213,7 +226,7 @@ const joinReady = Effect.fnUntraced(function* (options: SourceOptions, range: Ra
     last = next.value
     rows += rowsOf(last)
   }
-  return { batch, last }
+  return { batch, last, rows }
 })
 
 /** A record must start where the one before it ends. */

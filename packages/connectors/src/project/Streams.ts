@@ -61,7 +61,11 @@ export const capture = Effect.fnUntraced(function* <P, R>(feed: Feed, source: So
 export const load = (feed: Feed, key: StreamKey, catchUp?: string) =>
   Pipeline.make({
     key,
-    source: LandingLog.source({ stream: feed.log, ...cadence(feed.project.warehouse) }),
+    // What catches up must reach the others, empty records or not.
+    source: LandingLog.source({
+      stream: feed.log,
+      ...(catchUp === undefined ? cadence(feed.project.warehouse) : {})
+    }),
     stage: Stage.identity<Segment>(),
     sink: WarehouseSink.make({ tables: feed.tables, ...(catchUp === undefined ? {} : { catchUp }) }),
     retry: schedule(tries)

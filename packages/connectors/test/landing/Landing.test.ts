@@ -39,6 +39,28 @@ layer(Layer.merge(folderLayer, DuckDb.layer))("landing on a folder", (it) => {
     })
   )
 
+  it.effect("a consumer with a cadence is woken by rows, and by records without rows once an hour", () =>
+    Effect.gen(function* () {
+      const stream = yield* freshStream
+      const writer = yield* fill(stream, 1)
+      yield* writer.commit(batch(2))
+      yield* writer.commit(batch(3))
+      const reader = yield* LandingLog.source({ stream, cadence: "5 minutes" }).open
+      const read = (after: bigint, through: bigint) =>
+        reader.read({ after: Option.some(after), through: Option.some(through) }).pipe(
+          Stream.map((found) => [found.after, found.through]),
+          Stream.runCollect
+        )
+      assert.deepStrictEqual(yield* read(1n, 3n), [])
+      yield* writer.commit(batch(4, ordersBlock("4")))
+      assert.deepStrictEqual(yield* read(1n, 4n), [[Option.some(1n), 4n]])
+      yield* writer.commit(batch(5))
+      yield* TestClock.adjust("61 minutes")
+      yield* writer.commit(batch(6))
+      assert.deepStrictEqual(yield* read(4n, 6n), [[Option.some(4n), 6n]])
+    })
+  )
+
   it.effect("small blocks of one shape become one segment, and a batch of any size is written while it comes", () =>
     Effect.gen(function* () {
       const stream = yield* freshStream
