@@ -60,6 +60,67 @@ export const SourcePlan = Schema.Struct({
   sql: Schema.String
 })
 
+const Migrations = Schema.Array(
+  Schema.Struct({ description: Schema.String, sql: Schema.String, destructive: Schema.Boolean })
+)
+
+const setUp = { engine: Schema.Literals(["duckdb", "snowflake"]), warehouse: Schema.String }
+
+/** `warehouse plan` */
+export const WarehousePlan = Schema.Struct({ ...setUp, steps: Migrations, sql: Schema.String })
+
+/** `warehouse apply`; `left` is what was not done, since it rewrites data. */
+export const WarehouseApply = Schema.Struct({ ...setUp, applied: Migrations, left: Migrations })
+
+const measured = {
+  cycles: Schema.Int,
+  statements: Schema.Int,
+  warehouseSeconds: Schema.Number,
+  bytesScanned: Schema.Number,
+  changes: Schema.Number
+}
+
+/** `cost`: `projectedMonthlyUsd` is the sum of the lines' `monthlyUsd`. */
+export const Cost = Schema.Struct({
+  projectedMonthlyUsd: Schema.Number,
+  snowflakeMonthlyUsd: Schema.Number,
+  awsMonthlyUsd: Schema.Number,
+  budgetUsd: Schema.Number,
+  withinBudget: Schema.Boolean,
+  lines: Schema.Array(
+    Schema.Struct({
+      id: Schema.String,
+      side: Schema.Literals(["snowflake", "aws"]),
+      description: Schema.String,
+      quantity: Schema.Number,
+      unit: Schema.String,
+      unitPriceUsd: Schema.Number,
+      monthlyUsd: Schema.Number,
+      assumption: Schema.String
+    })
+  ),
+  pricesAsOf: Schema.String,
+  assumptions: Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number])),
+  method: Schema.Struct({
+    ingestion: Schema.Literals(["copy", "snowpipe"]),
+    publication: Schema.Literals(["merge", "dynamicTable"])
+  }),
+  load: Schema.Struct({
+    cyclesPerMonth: Schema.Number,
+    busySeconds: Schema.Number,
+    billedSeconds: Schema.Number,
+    creditsPerMonth: Schema.Number,
+    changesPerSecondMax: Schema.Number,
+    keepsUp: Schema.Boolean,
+    freshnessSeconds: Schema.Number
+  }),
+  /** Of the cycles that the projection uses. */
+  measured: Schema.Struct(measured),
+  /** All measured cycles by virtual warehouse. */
+  warehouses: Schema.Array(Schema.Struct({ warehouse: Schema.String, size: Schema.String, ...measured })),
+  basis: Schema.String
+})
+
 const RunSummary = Schema.Struct({
   run: Schema.String,
   batches: Schema.Int,
@@ -140,7 +201,8 @@ export const Status = Schema.Struct({
       source: Schema.String,
       kind: Schema.Literals(["postgres", "stripe", "files"]),
       log: Schema.NullOr(Schema.Struct({ head: Schema.String, writtenAt: Schema.String, behind: Schema.Int })),
-      failing: OptionalText
+      failing: OptionalText,
+      refusedFiles: Schema.Int
     })
   ),
   tables: Schema.Array(
@@ -230,6 +292,24 @@ export const RunsShow = Schema.Struct({
   ...runLine,
   facts: Schema.Array(Schema.Struct({ atMs: Schema.Int, fact: RunFact }))
 })
+
+/** `files list` */
+export const FilesList = Schema.Struct({
+  files: Schema.Array(
+    Schema.Struct({
+      source: Schema.String,
+      sequence: Schema.String,
+      key: Schema.String,
+      detail: Schema.String,
+      action: Schema.String,
+      refusedAtMs: Schema.Int,
+      isSuperseded: Schema.Boolean
+    })
+  )
+})
+
+/** `files again` */
+export const FilesAgain = Schema.Struct({ source: Schema.String, sequence: Schema.String })
 
 /** `demo` */
 export const Demo = Schema.Struct({

@@ -1,6 +1,7 @@
 -- One row an order: what was ordered, paid, given back, contested, shipped and returned. Amounts are minor units; payments
 -- are in the currency they were made in and counted only where it is the order's (payment_currency_differs says where not).
--- A refund counts once it has succeeded. Late refunds, cancellations and scans move the row of their own order only.
+-- A refund counts once it has succeeded, a dispute while it is open or when it is lost; attempts to pay that were declined count
+-- nowhere, nor do cancelled shipments. Late refunds, cancellations and scans move the row of their own order only.
 select
   o.order_number,
   o.id as order_id,
@@ -17,7 +18,7 @@ select
   coalesce(p.foreign_count, 0) > 0 as payment_currency_differs,
   coalesce(s.shipment_count, 0) as shipment_count,
   s.first_handed_over_at,
-  s.delivered_count,
+  coalesce(s.delivered_count, 0) as delivered_count,
   e.first_scan_at,
   e.last_scan_at,
   coalesce(r.returned_quantity, 0) as returned_quantity
@@ -28,7 +29,7 @@ left join (
     o2.currency,
     count(case when lower(c.currency) = lower(o2.currency) then 1 end) as charge_count,
     count(case when lower(c.currency) <> lower(o2.currency) then 1 end) as foreign_count,
-    cast(sum(case when lower(c.currency) = lower(o2.currency) and c.status = 'succeeded' then c.captured_minor else 0 end) as bigint) as captured_minor,
+    cast(sum(case when lower(c.currency) = lower(o2.currency) then c.captured_minor else 0 end) as bigint) as captured_minor,
     cast(sum(case when lower(c.currency) = lower(o2.currency) then coalesce(f.refunded_minor, 0) else 0 end) as bigint) as refunded_minor,
     cast(sum(case when lower(c.currency) = lower(o2.currency) then coalesce(d.disputed_minor, 0) else 0 end) as bigint) as disputed_minor
   from curated.charge c
@@ -40,6 +41,7 @@ left join (
     select charge_id, cast(sum(amount_minor) as bigint) as disputed_minor from curated.fct_dispute
     where status in ('needs_response', 'under_review', 'lost') group by charge_id
   ) d on d.charge_id = c.id
+  where c.status = 'succeeded'
   group by c.order_number, o2.currency
 ) p on p.order_number = o.order_number
 left join (

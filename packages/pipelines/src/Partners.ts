@@ -111,7 +111,11 @@ export const all = [
     delimiter: ";",
     encoding: "windows-1252",
     zone: "Europe/Berlin",
-    formats: { received_at: "dd.MM.yyyy HH:mm", value_eur: { kind: "number", decimal: ",", group: "." } },
+    formats: {
+      received_at: "dd.MM.yyyy HH:mm",
+      quantity: { kind: "number", decimal: ",", group: "." },
+      value_eur: { kind: "number", decimal: ",", group: "." }
+    },
     fill: { file: "file" },
     order: { by: "name", pattern: /(?<year>\d{4})(?<month>\d\d)(?<day>\d\d)/ },
     control: { kind: "trailer", mark: "SUMME", count: 1, sum: { field: 3, column: "quantity" } }
@@ -127,3 +131,6 @@ export const all = [
     redelivery: "replaces"
   })
 ] as const
+
+/** Those whose every version operations looks back on. */
+export const facts = [shipments, shipmentEvents] as const

@@ -156,3 +156,6 @@ export const payouts = Table.make("fct_payout", {
 
 /** Everything that is captured of Stripe. */
 export const all = [paymentEvents, charges, paymentIntents, refunds, disputes, payouts] as const
+
+/** Those whose every version finance looks back on. */
+export const facts = [paymentEvents, refunds, disputes, payouts] as const

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import * as Project from "@northstar/connectors/project/Project"
+import * as Versions from "@northstar/connectors/warehouse/Versions"
 import * as Marts from "./Marts.ts"
 import * as Partners from "./Partners.ts"
 import * as Payments from "./Payments.ts"
@@ -21,5 +22,8 @@ export default Project.define({
       contracts: Partners.all
     })
   ],
-  marts: Marts.all.map(({ file, name }) => ({ name, query: readFileSync(file, "utf8") }))
+  marts: [
+    ...Marts.all.map(({ file, name }) => ({ name, query: readFileSync(file, "utf8") })),
+    ...[...Payments.facts, ...Partners.facts].map(Versions.view)
+  ]
 })

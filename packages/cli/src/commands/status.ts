@@ -26,11 +26,14 @@ const render = ({ batches, pipeline, sources, tables }: Status.StatusReport): st
     held,
     parked === null ? "" : "parked"
   ])
-  const logs = sources.map(({ failing, kind, log, source }) => [
+  const logs = sources.map(({ failing, kind, log, refusedFiles, source }) => [
     source,
     kind,
     log === null ? "empty: run northstar ingest" : `at ${log.head}, ${plural(log.behind, "record")} not loaded`,
-    failing === null ? "" : "FAILING"
+    [
+      ...(failing === null ? [] : ["FAILING"]),
+      ...(refusedFiles === 0 ? [] : [`${plural(refusedFiles, "file")} refused: northstar files list`])
+    ].join(", ")
   ])
   return [
     `Pipeline ${pipeline}.`,

@@ -17,16 +17,20 @@ export async function* decode(file: Bytes, encoding: Encoding, limits: Limits): 
 /** The text's encoding: what a byte order mark says, else what is stated. The mark itself is removed. */
 async function* transcode(bytes: Bytes, stated: Encoding): AsyncGenerator<Uint8Array> {
   const source = new Source(bytes)
-  const head = await source.peek(3)
-  if (head.length === 0)
-    throw new Refusal("the file is empty", "Ask the partner whether it should be, and to deliver it again")
-  const mark = marks.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte))
-  const encoding = mark?.encoding ?? stated
-  if (mark !== undefined) await source.take(mark.bytes.length)
-  const decoder = decoders[encoding]()
-  for (let chunk = await source.pull(); chunk !== undefined; chunk = await source.pull()) yield decoder(chunk)
-  const rest = decoder(undefined)
-  if (rest.length > 0) yield rest
+  try {
+    const head = await source.peek(3)
+    if (head.length === 0)
+      throw new Refusal("the file is empty", "Ask the partner whether it should be, and to deliver it again")
+    const mark = marks.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte))
+    const encoding = mark?.encoding ?? stated
+    if (mark !== undefined) await source.take(mark.bytes.length)
+    const decoder = decoders[encoding]()
+    for (let chunk = await source.pull(); chunk !== undefined; chunk = await source.pull()) yield decoder(chunk)
+    const rest = decoder(undefined)
+    if (rest.length > 0) yield rest
+  } finally {
+    await source.close()
+  }
 }
 
 const marks: ReadonlyArray<{ readonly encoding: Encoding; readonly bytes: ReadonlyArray<number> }> = [

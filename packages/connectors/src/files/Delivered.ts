@@ -130,7 +130,7 @@ const sharedOf = (
   { contracts }: Options,
   { contract: name, isMasked, key, modifiedMs, sequence }: Discovery.Delivery
 ): Effect.Effect<Shared, Refusal> => {
-  const contract = contracts.find(({ table }) => table.name === name)
+  const contract = contracts.find((candidate) => candidate.name === name)
   if (contract === undefined) {
     return Effect.fail(
       new Refusal(`no file contract of ${name} is configured`, "Configure it again, then have it read again")

@@ -16,7 +16,7 @@ export const Delivery = Schema.Struct({
   /** Names this very attempt, so that a writer recognises its own entry after a lost answer. */
   id: Schema.String,
   sequence: Schema.String,
-  /** Name of the contract's table. */
+  /** Name of the file contract. */
   contract: Schema.String,
   /** The file's key; with its card numbers masked when `isMasked`, and then it cannot be opened. */
   key: Schema.String,
@@ -167,7 +167,7 @@ export const again = Effect.fn("Discovery.again")(function* (known: Known, deliv
 const toFound = (contract: FileContract, file: Dropped, maskName: (text: string) => string): Found => {
   const key = maskName(file.key)
   const { version, bytes, modifiedMs } = file
-  return { contract: contract.table.name, key, isMasked: key !== file.key, version, bytes, modifiedMs, sidecar: null }
+  return { contract: contract.name, key, isMasked: key !== file.key, version, bytes, modifiedMs, sidecar: null }
 }
 
 /** Under which name the newest delivery is known: names that are alike once masked are told apart by what is in them. */

@@ -167,18 +167,19 @@ export const bucket = (options: BucketOptions): Effect.Effect<DropFolder, Connec
         }
       }
     }
-    /** The body from a byte on. `If-Match` is sent without quotes, as some servers compare it; the answer's ETag is compared too. */
+    /**
+     * The body from a byte on. What the answer says of itself is compared: servers disagree on how `If-Match` is quoted,
+     * and some take no notice of it.
+     */
     const get = async (key: string, version: string, from: number): Promise<Readable> => {
       const Range = from === 0 ? undefined : `bytes=${from}-`
       const command = new sdk.GetObjectCommand({
         Bucket: options.bucket,
         Key: base + key,
-        IfMatch: version,
         ...(Range && { Range })
       })
       const { Body, ETag } = await client.send(command).catch((error: unknown) => {
-        const status = S3Failure.statusOf(error)
-        throw status === 412 || status === 404 ? new Changed() : error
+        throw S3Failure.statusOf(error) === 404 ? new Changed() : error
       })
       // Sound: the SDK's body is a Readable in Node.
       if (unquoted(ETag) === version) return Body as Readable

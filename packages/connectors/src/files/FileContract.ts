@@ -1,11 +1,14 @@
 import type { ColumnType } from "@northstar/core/Column"
 import type { Columns, Table } from "@northstar/core/Table"
+import { hasClock } from "./Formats.ts"
 
 /**
  * How one partner's export files become rows of one table. Plain data. The table's columns are an allowlist: a column of
  * the file that no contract column names (its own name, or one of `Column.renamedFrom`) is never captured.
  */
 export interface FileContract {
+  /** Names the contract in the discovery log; unique in its source. */
+  readonly name: string
   readonly table: Table
   /** Which objects of the drop folder are this contract's: keys that start with `prefix` and go on as `glob` says. */
   readonly keys: { readonly prefix: string; readonly glob: string }
@@ -99,6 +102,8 @@ export interface Limits {
 
 /** What a file contract says beyond its defaults. */
 export interface Options<C extends Columns> {
+  /** The table's name by default: to be said where several contracts feed one table. */
+  readonly name?: string
   readonly table: Table<C>
   readonly prefix: string
   /** `*` is any run of characters but `/`, `?` any one; `*.csv*` by default. */
@@ -120,6 +125,7 @@ export interface Options<C extends Columns> {
 
 /** A contract; what is not said is comma-separated UTF-8 with `"` quotes, UTC, ordered by the object's time. */
 export const make = <const C extends Columns>(options: Options<C>): FileContract => ({
+  name: options.name ?? options.table.name,
   table: options.table,
   keys: { prefix: options.prefix, glob: options.glob ?? "*.csv*" },
   delimiter: options.delimiter ?? ",",
@@ -173,6 +179,9 @@ export const problems = (contract: FileContract): ReadonlyArray<string> => {
     ...Object.entries(formats)
       .filter(([name, format]) => format.kind === "time" && !timeKinds.has(of(name)?.type.kind ?? "text"))
       .map(([name]) => `${table.name}.${name} has the format of a time but holds none`),
+    ...Object.entries(formats)
+      .filter(([name, format]) => format.kind === "time" && of(name)?.type.kind === "date" && hasClock(format.pattern))
+      .map(([name]) => `${table.name}.${name} is a date, and its format has a time of day that would be lost`),
     ...(order.by === "column" && formats[order.column]?.kind !== "time"
       ? [`${table.name} is ordered by ${order.column}, which has no time format`]
       : []),

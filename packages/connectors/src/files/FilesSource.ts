@@ -47,7 +47,12 @@ export const make = (options: Options): Source<Block, bigint, ObjectStore> => ({
   name: "files",
   position: Discovery.position,
   open: Effect.gen(function* () {
-    const wrong = options.contracts.flatMap(problems)
+    const names = options.contracts.map(({ name }) => name)
+    const twice = names.filter((name, at) => names.indexOf(name) !== at)
+    const wrong = [
+      ...options.contracts.flatMap(problems),
+      ...twice.map((name) => `two file contracts are called ${name}`)
+    ]
     if (wrong.length > 0) return yield* misconfigured(wrong.join("; "))
     const services = yield* Effect.context<ObjectStore>()
     const drop = yield* options.drop
@@ -108,8 +113,10 @@ const follow = (
   { known, look, drop, reading }: Opened
 ): Stream.Stream<Batch<Block, bigint>, ConnectorError, ObjectStore> => {
   const interval = options.pollInterval ?? "10 seconds"
-  const hinted = Effect.catch(drop.hint, (error) =>
-    Effect.andThen(Effect.logWarning(`notifications are not heard: ${error.message}`), Effect.never)
+  const hinted = drop.hint.pipe(
+    Effect.catch((error) =>
+      Effect.andThen(Effect.logWarning(`notifications are not heard: ${error.message}`), Effect.never)
+    )
   )
   const waitFor = Effect.fnUntraced(function* (at: bigint) {
     for (let isFirst = true; at > known.sequence; isFirst = false) {

@@ -95,33 +95,36 @@ class BooleanConverter implements Converter {
 /** A piece of a time's pattern: between `min` and `max` digits of a part, or a literal byte. */
 type Token =
   | { readonly part: Part; readonly min: number; readonly max: number }
-  | { readonly part: "literal"; readonly byte: number }
-  | { readonly part: "offset" }
+  | { readonly part: typeof literal; readonly byte: number }
+  | { readonly part: typeof offset }
 
-type Part = "year" | "month" | "day" | "hour" | "minute" | "second" | "fraction"
+/** Parts of a time, as indices; then what is not one of them. */
+const [year, month, day, hour, minute, second, fraction, literal, offset] = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const
+
+type Part = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 const letters: Readonly<Record<string, Token>> = {
-  yyyy: { part: "year", min: 4, max: 4 },
-  MM: { part: "month", min: 2, max: 2 },
-  M: { part: "month", min: 1, max: 2 },
-  dd: { part: "day", min: 2, max: 2 },
-  d: { part: "day", min: 1, max: 2 },
-  HH: { part: "hour", min: 2, max: 2 },
-  H: { part: "hour", min: 1, max: 2 },
-  mm: { part: "minute", min: 2, max: 2 },
-  ss: { part: "second", min: 2, max: 2 },
-  SSS: { part: "fraction", min: 1, max: 6 }
+  yyyy: { part: year, min: 4, max: 4 },
+  MM: { part: month, min: 2, max: 2 },
+  M: { part: month, min: 1, max: 2 },
+  dd: { part: day, min: 2, max: 2 },
+  d: { part: day, min: 1, max: 2 },
+  HH: { part: hour, min: 2, max: 2 },
+  H: { part: hour, min: 1, max: 2 },
+  mm: { part: minute, min: 2, max: 2 },
+  ss: { part: second, min: 2, max: 2 },
+  SSS: { part: fraction, min: 1, max: 6 }
 }
 
 const tokens = (pattern: string): ReadonlyArray<Token> =>
   (pattern.match(/yyyy|MM?|dd?|HH?|mm|ss|SSS|[^]/g) ?? []).map(
-    (text) => letters[text] ?? { part: "literal", byte: text.charCodeAt(0) }
+    (text) => letters[text] ?? { part: literal, byte: text.charCodeAt(0) }
   )
 
 const isoPatterns: ReadonlyArray<ReadonlyArray<Token>> = ["T", " "].flatMap((between) =>
   ["HH:mm:ss.SSS", "HH:mm:ss", "HH:mm"].flatMap((clock) => {
     const local = tokens(`yyyy-MM-dd${between}${clock}`)
-    return [local, [...local, { part: "offset" } as const]]
+    return [local, [...local, { part: offset } as const]]
   })
 )
 
@@ -135,7 +138,7 @@ class TimeConverter implements Converter {
   private readonly patterns: ReadonlyArray<ReadonlyArray<Token>>
   private readonly kind: ColumnType["kind"]
   private readonly zone: Zone
-  private readonly parts = { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, fraction: 0 }
+  private readonly parts = new Int32Array(7)
   private fractionDigits = 0
   private offset = Number.NaN
   /** The pattern that matched last: most files keep to one. */
@@ -160,15 +163,16 @@ class TimeConverter implements Converter {
 
   private parse(pattern: ReadonlyArray<Token>, buffer: Uint8Array, start: number, end: number): boolean {
     const { parts } = this
-    parts.year = parts.hour = parts.minute = parts.second = parts.fraction = this.fractionDigits = 0
-    parts.month = parts.day = 1
+    parts.fill(0)
+    parts[month] = parts[day] = 1
+    this.fractionDigits = 0
     this.offset = Number.NaN
     let at = start
     for (const token of pattern) {
-      if (token.part === "literal") {
+      if (token.part === literal) {
         if (at === end || buffer[at] !== token.byte) return false
         at++
-      } else if (token.part === "offset") {
+      } else if (token.part === offset) {
         at = this.parseOffset(buffer, at, end)
         if (at < 0) return false
       } else {
@@ -179,16 +183,20 @@ class TimeConverter implements Converter {
         }
         if (digits < token.min) return false
         parts[token.part] = value
-        if (token.part === "fraction") this.fractionDigits = digits
+        if (token.part === fraction) this.fractionDigits = digits
       }
     }
     return at === end && this.isTime()
   }
 
   private isTime(): boolean {
-    const { year, month, day, hour, minute, second } = this.parts
-    if (year === 0 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return false
-    return hour <= 23 && minute <= 59 && second <= 59
+    const y = this.parts[year] as number
+    const m = this.parts[month] as number
+    const d = this.parts[day] as number
+    if (y === 0 || m < 1 || m > 12 || d < 1 || (d > 28 && d > daysInMonth(y, m))) return false
+    return (
+      (this.parts[hour] as number) <= 23 && (this.parts[minute] as number) <= 59 && (this.parts[second] as number) <= 59
+    )
   }
 
   /** `Z`, `+HH`, `+HHmm`, `+HH:mm`; where it ends, or -1. */
@@ -207,27 +215,33 @@ class TimeConverter implements Converter {
   }
 
   private write(): number {
-    const { year, month, day, hour, minute, second, fraction } = this.parts
-    const local = daysOf(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
+    const { parts } = this
+    const y = parts[year] as number
+    const m = parts[month] as number
+    const d = parts[day] as number
+    const h = parts[hour] as number
+    const min = parts[minute] as number
+    const s = parts[second] as number
+    const local = daysOf(y, m, d) * 86_400 + h * 3_600 + min * 60 + s
     const hasOffset = !Number.isNaN(this.offset)
-    const offset = hasOffset ? this.offset : this.zone.offset(local)
-    if (Number.isNaN(offset) || offset % 60 !== 0) return -1
-    this.seconds = local - offset
-    this.digits(0, year, 4, 0x2d)
-    this.digits(5, month, 2, 0x2d)
-    this.digits(8, day, 2, 0x20)
+    const ahead = hasOffset ? this.offset : this.zone.offset(local)
+    if (Number.isNaN(ahead) || ahead % 60 !== 0) return -1
+    this.seconds = local - ahead
+    this.digits(0, y, 4, 0x2d)
+    this.digits(5, m, 2, 0x2d)
+    this.digits(8, d, 2, 0x20)
     if (this.kind === "date") return hasOffset ? -1 : 10
-    this.digits(11, hour, 2, 0x3a)
-    this.digits(14, minute, 2, 0x3a)
-    this.digits(17, second, 2, 0x2e)
+    this.digits(11, h, 2, 0x3a)
+    this.digits(14, min, 2, 0x3a)
+    this.digits(17, s, 2, 0x2e)
     let to = 19
     if (this.fractionDigits > 0) {
-      this.digits(20, fraction, this.fractionDigits, 0)
+      this.digits(20, parts[fraction] as number, this.fractionDigits, 0)
       to = 20 + this.fractionDigits
     }
     if (this.kind === "timestamp") return hasOffset ? -1 : to
-    const minutes = Math.abs(offset) / 60
-    this.out[to] = offset < 0 ? 0x2d : 0x2b
+    const minutes = Math.abs(ahead) / 60
+    this.out[to] = ahead < 0 ? 0x2d : 0x2b
     this.digits(to + 1, Math.floor(minutes / 60), 2, 0x3a)
     this.digits(to + 4, minutes % 60, 2, 0)
     return to + 6

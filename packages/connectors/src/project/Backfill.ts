@@ -41,10 +41,10 @@ export const plan = (feed: Feed, range: LogRange) =>
 
 /**
  * Reads a range of the landing log again into the warehouse, under its own key, while ingest goes on: what is known
- * already is superseded, what was missing or taken back is published.
+ * already is superseded, what was missing or taken back is published. In Snowflake it runs on a warehouse of its own.
  */
 export const fromLog = (feed: Feed, options: BackfillOptions) =>
-  program(feed, options).pipe(Effect.provide(Services.layer(feed.project)), Effect.scoped)
+  program(feed, options).pipe(Effect.provide(Services.layer(Services.forBackfill(feed.project))), Effect.scoped)
 
 const program = Effect.fn("Backfill.fromLog")(function* (feed: Feed, options: BackfillOptions) {
   const { after, through } = yield* planned(feed, options)

@@ -1,11 +1,12 @@
-import { Effect, Option } from "effect"
+import { Clock, Effect, type Option } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
+import { RunId, RunLedger } from "@northstar/core/RunLedger"
 import type { Receipt } from "@northstar/core/Sink"
 import * as CardGuard from "../cards/CardGuard.ts"
 import { maskText } from "../cards/Tripwire.ts"
 import type { Feed, FilesConfig, PostgresFeed, StripeConfig } from "./Project.ts"
-import { capture, cards, noUrl } from "./Streams.ts"
+import { capture, captureKey, cards, noUrl } from "./Streams.ts"
 
 /** How a capture runs. */
 export interface Options {
@@ -23,20 +24,36 @@ export const run = (feed: Feed, options: Options) => {
     case "postgres":
       return postgres({ ...feed, source }).pipe(
         Effect.flatMap((from) => capture(feed, from)),
+        Effect.tapError(unready(feed)),
         Effect.flatMap((pipeline) => Pipeline.run(pipeline, how))
       )
     case "stripe":
       return stripe({ ...feed, source }).pipe(
         Effect.flatMap((from) => capture(feed, from)),
+        Effect.tapError(unready(feed)),
         Effect.flatMap((pipeline) => Pipeline.run(pipeline, how))
       )
     case "files":
       return files({ ...feed, source }).pipe(
         Effect.flatMap((from) => capture(feed, from)),
+        Effect.tapError(unready(feed)),
         Effect.flatMap((pipeline) => Pipeline.run(pipeline, how))
       )
   }
 }
+
+/** Records that a capture could not even begin, as the pipeline records how one ends: status tells of it. */
+const unready =
+  (feed: Feed) =>
+  ({ message }: ConnectorError) =>
+    Effect.gen(function* () {
+      const ledger = yield* RunLedger
+      const atMs = yield* Clock.currentTimeMillis
+      const run = RunId.make(`capture-${atMs.toString(36)}-${feed.source.name}`)
+      const entry = { run, key: captureKey(feed), atMs }
+      yield* ledger.append({ ...entry, fact: { _tag: "Started", program: "capture" } })
+      yield* ledger.append({ ...entry, fact: { _tag: "Ended", outcome: "failed", detail: message } })
+    }).pipe(Effect.ignore)
 
 /** A configured value that came from an environment variable which is not set. */
 const unset = (what: string, variable: string) => {

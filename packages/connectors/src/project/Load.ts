@@ -9,6 +9,9 @@ import { feeds, postgresFeed, type Project, tables } from "./Project.ts"
 /** The file that a project is described in. */
 export const fileName = "northstar.config.ts"
 
+/** Whether there is such a file at all. */
+export const exists = (file: string): boolean => existsSync(resolve(file))
+
 /**
  * The project that `file` exports by default. Node itself runs the file, so types are stripped and not checked. Relative
  * paths in it are relative to its folder. A missing, broken or mistyped file is `Misconfigured` and says where.
@@ -126,7 +129,7 @@ const Shape = Schema.Struct({
   ),
   landing: Schema.Union([Folder, Schema.Struct({ ...bucket, spool: Text })]),
   warehouse: Schema.Union([
-    Schema.Struct({ kind: Schema.Literal("duckdb"), file: Text }),
+    Schema.Struct({ kind: Schema.Literal("duckdb"), file: Text, memoryLimit: Schema.optionalKey(Text) }),
     Schema.Struct({
       kind: Schema.Literal("snowflake"),
       account: Text,
@@ -136,6 +139,8 @@ const Shape = Schema.Struct({
       database: Text,
       privateKey: Schema.Unknown,
       accessUrl: Schema.optionalKey(Text),
+      backfillWarehouse: Schema.optionalKey(Text),
+      objects: Schema.optionalKey(Schema.Struct({ storageRoleArn: Schema.optionalKey(Text) })),
       cadenceSeconds: Schema.optionalKey(Schema.Finite)
     })
   ]),

@@ -130,7 +130,12 @@ export type LandingConfig =
 
 /** Where curated tables live. */
 export type WarehouseConfig =
-  | { readonly kind: "duckdb"; readonly file: string }
+  | {
+      readonly kind: "duckdb"
+      readonly file: string
+      /** What DuckDB may use in memory, such as `"2GB"`; what does not fit is written beside the file meanwhile. */
+      readonly memoryLimit?: string
+    }
   | ({ readonly kind: "snowflake" } & SnowflakeConfig)
 
 /** A view for people: one portable SELECT over curated tables. */
@@ -251,18 +256,22 @@ export const s3 = (options: {
 
 /**
  * A Snowflake account. Its objects are made by `northstar warehouse apply`, not by the programs; raw data must lie in S3, or
- * in a folder that the local server reads.
+ * in a folder that the local server reads. Role, warehouse and database are by default those that `apply` makes.
  */
 export const snowflake = (
-  options: Omit<SnowflakeConfig, "privateKey" | "passphrase"> & {
-    /** PEM text (PKCS #8), or the file that holds it; undefined when the environment variable it comes from is not set. */
-    readonly privateKey: string | undefined | { readonly file: string }
-    readonly passphrase?: string | undefined
-  }
+  options: Omit<SnowflakeConfig, "privateKey" | "passphrase" | "role" | "warehouse" | "database"> &
+    Partial<Pick<SnowflakeConfig, "role" | "warehouse" | "database">> & {
+      /** PEM text (PKCS #8), or the file that holds it; undefined when the environment variable it comes from is not set. */
+      readonly privateKey: string | undefined | { readonly file: string }
+      readonly passphrase?: string | undefined
+    }
 ): WarehouseConfig => {
   const { passphrase, privateKey, ...rest } = options
   return {
     kind: "snowflake",
+    role: "NORTHSTAR_PUBLISHER",
+    warehouse: "NORTHSTAR_LOAD",
+    database: "NORTHSTAR",
     ...rest,
     privateKey:
       typeof privateKey === "object" ? privateKey : Redacted.make(privateKey ?? "", { label: "snowflake key" }),
@@ -270,5 +279,9 @@ export const snowflake = (
   }
 }
 
-/** An embedded DuckDB database in one file. */
-export const duckdb = (file: string): WarehouseConfig => ({ kind: "duckdb", file })
+/** An embedded DuckDB database in one file; `memoryLimit` is what it may use in memory, such as `"2GB"`. */
+export const duckdb = (file: string, options: { readonly memoryLimit?: string } = {}): WarehouseConfig => ({
+  kind: "duckdb",
+  file,
+  ...options
+})

@@ -14,8 +14,8 @@ export interface QueryResult {
 }
 
 /**
- * Runs one SELECT (or `DESCRIBE`, `SHOW`, `SUMMARIZE`, `VALUES`, `FROM`) on the warehouse and returns its first `rowsMax`
- * rows. Anything that could write is refused before it runs.
+ * Runs one SELECT (in DuckDB also `DESCRIBE`, `SHOW`, `SUMMARIZE`, `VALUES`, `FROM`) on the warehouse and returns its first
+ * `rowsMax` rows. Anything that could write is refused before it runs.
  */
 export const query = Effect.fn("Query.query")(function* (
   project: Project,
@@ -33,7 +33,8 @@ const select = Effect.fnUntraced(function* (sql: string, rowsMax: number) {
   const { dialect, session: open } = yield* Warehouse
   return yield* Effect.gen(function* () {
     const session = yield* open
-    if (dialect.selectTree !== undefined) {
+    if (dialect.selectTree === undefined) yield* startsAsQuery(sql)
+    else {
       const [parsed] = yield* session.query(dialect.selectTree, [sql])
       yield* onlyOneSelect(parsed?.["tree"])
     }
@@ -49,6 +50,12 @@ const select = Effect.fnUntraced(function* (sql: string, rowsMax: number) {
     } satisfies QueryResult
   }).pipe(Effect.scoped)
 })
+
+/** Says early what the engine would refuse anyway: nothing that writes is a subquery, and several statements are none. */
+const startsAsQuery = (sql: string): Effect.Effect<void, ConnectorError> =>
+  /^(\s|\(|--.*\n)*(select|with|values)\b/i.test(sql)
+    ? Effect.void
+    : refuse("only queries are run here, nothing that could write", "Start with SELECT, WITH or VALUES.")
 
 const onlyOneSelect = (tree: SqlValue | undefined): Effect.Effect<void, ConnectorError> => {
   // Sound: `json_serialize_sql` always gives JSON.

@@ -4,6 +4,7 @@ import { Effect, Layer } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { RunLedger } from "@northstar/core/RunLedger"
 import type { ObjectStore } from "../landing/ObjectStore.ts"
+import { warehouseName } from "../snowflake/SnowflakeObjects.ts"
 import { apply, applyMarts } from "../warehouse/Migrate.ts"
 import { make as makeModel } from "../warehouse/Model.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
@@ -22,9 +23,19 @@ export const warehouse = (config: WarehouseConfig): Layer.Layer<Warehouse, Conne
       const driver = yield* Effect.promise(() => import("../duckdb/DuckDb.ts"))
       // What goes wrong here the driver says better.
       yield* Effect.ignore(Effect.tryPromise(() => mkdir(dirname(config.file), { recursive: true })))
-      return driver.layer({ file: config.file })
+      return driver.layer(config)
     })
   )
+
+/** A project as a backfill uses it: on a virtual warehouse of its own, where the engine has such. */
+export const forBackfill = (project: Project): Project => {
+  const { warehouse } = project
+  if (warehouse.kind === "duckdb") return project
+  return {
+    ...project,
+    warehouse: { ...warehouse, warehouse: warehouse.backfillWarehouse ?? warehouseName("backfill") }
+  }
+}
 
 /** The project's object store, its driver loaded only now. */
 export const landing = (config: LandingConfig): Layer.Layer<ObjectStore, ConnectorError> =>

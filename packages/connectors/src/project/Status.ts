@@ -5,6 +5,7 @@ import { make as makeModel } from "../warehouse/Model.ts"
 import { type Session, Warehouse } from "../warehouse/Warehouse.ts"
 import * as LandingLog from "../landing/LandingLog.ts"
 import { type Feed, feeds, type Project, type SourceConfig } from "./Project.ts"
+import * as Files from "./Files.ts"
 import * as Services from "./Services.ts"
 import { captureKey, loadKey } from "./Streams.ts"
 
@@ -47,6 +48,8 @@ export interface SourceStatus {
   readonly log: { readonly head: string; readonly writtenAt: string; readonly behind: number } | null
   /** Why its capture or load does not go on, if the newest thing known of it is a failure. */
   readonly failing: string | null
+  /** Partner files that were refused and not sent again since. */
+  readonly refusedFiles: number
 }
 
 /** A project as it stands. */
@@ -96,25 +99,44 @@ const feedStatus = Effect.fnUntraced(function* (session: Session, dialect: Diale
         behind: Number(BigInt(sequence) - loaded)
       })
     }),
-    failing: yield* failingOf(session, feed)
+    failing: yield* failingOf(session, dialect, feed, newest),
+    refusedFiles: yield* refusedFiles(feed)
   }
   return { source, tables }
 })
 
-/** The newest failure of a source's two lanes that nothing good has followed. */
-const failingOf = Effect.fnUntraced(function* (session: Session, feed: Feed) {
-  for (const { pipeline, stream } of [captureKey(feed), loadKey(feed)]) {
+/**
+ * The newest failure of a source's two lanes that nothing good has followed. Captures do not wait for the ledger: that they
+ * went on, the landing log knows better.
+ */
+const failingOf = Effect.fnUntraced(function* (
+  session: Session,
+  dialect: Dialect,
+  feed: Feed,
+  newest: Option.Option<{ readonly writtenAtMs: number }>
+) {
+  const capturedMs = Option.match(newest, { onNone: () => 0, onSome: ({ writtenAtMs }) => writtenAtMs })
+  const lanes = [
+    [captureKey(feed), capturedMs],
+    [loadKey(feed), 0]
+  ] as const
+  for (const [{ pipeline, stream }, wellMs] of lanes) {
     const rows = yield* session.query(
-      `SELECT fact FROM northstar.runs WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND kind IN ('Committed', 'Failed', 'Ended')
+      `SELECT fact, CAST(${dialect.epochMs("recorded_at")} AS VARCHAR) AS at_ms FROM northstar.runs WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND kind IN ('Committed', 'Failed', 'Ended')
       ORDER BY recorded_at DESC LIMIT 1`
     )
     const fact = Schema.decodeUnknownOption(FactText)(rows[0]?.["fact"])
-    if (Option.isNone(fact)) continue
+    if (Option.isNone(fact) || Number(rows[0]?.["at_ms"]) < wellMs) continue
     if (fact.value._tag === "Failed") return fact.value.detail
     if (fact.value._tag === "Ended" && fact.value.outcome === "failed") return fact.value.detail
   }
   return null
 })
+
+const refusedFiles = ({ source, ...feed }: Feed) =>
+  source.kind === "files"
+    ? Effect.map(Files.refusedOf({ ...feed, source }), (all) => all.filter(({ isSuperseded }) => !isSuperseded).length)
+    : Effect.succeed(0)
 
 const FactText = Schema.fromJsonString(RunFact)
 

@@ -6,6 +6,7 @@ import { resolve, type SnowflakeConfig } from "./SnowflakeConfig.ts"
 import { snowflake as dialect } from "./SnowflakeDialect.ts"
 import * as SnowflakeSegments from "./SnowflakeSegments.ts"
 import * as SnowflakeSession from "./SnowflakeSession.ts"
+import { usage } from "./SnowflakeUsage.ts"
 
 /**
  * The warehouse in a Snowflake account, through the official driver. Building the layer reads the key and loads the driver
@@ -28,6 +29,7 @@ const make = Effect.fn("Snowflake.make")(function* (config: SnowflakeConfig) {
     dialect,
     session: SnowflakeSession.open(driver, resolved, detached),
     attach: (session, table, segments) =>
-      SnowflakeSegments.attach(session, { dialect, stage: resolved.stage }, table, segments)
+      SnowflakeSegments.attach(session, { dialect, stage: resolved.stage }, table, segments),
+    usage
   })
 })

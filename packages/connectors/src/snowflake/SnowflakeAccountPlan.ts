@@ -1,9 +1,6 @@
-import type { Migration } from "../warehouse/Migrate.ts"
+import { type Migration, safe } from "../warehouse/Migrate.ts"
 import type { DesiredState, WarehouseObject } from "./SnowflakeObjects.ts"
 import { cell, type CurrentState } from "./SnowflakeState.ts"
-
-/** A migration that loses and rewrites nothing. */
-export const safe = (description: string, sql: string): Migration => ({ description, sql, destructive: false })
 
 /** Resource monitors that are missing or have another quota. */
 export const monitorMigrations = ({ monitors }: DesiredState, current: CurrentState): ReadonlyArray<Migration> =>

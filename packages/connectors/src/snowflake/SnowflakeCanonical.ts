@@ -68,16 +68,11 @@ const double: Format = {
   infinity: "ff0000000000000"
 }
 
-/** What rounding to even adds to the floor. */
-const halfEven = (value: string): string => {
-  const rest = `${value} - FLOOR(${value})`
-  return `CASE WHEN ${rest} > 0.5 OR (${rest} = 0.5 AND MOD(FLOOR(${value}), 2) = 1) THEN 1 ELSE 0 END`
-}
-
 /**
- * Hex of the IEEE 754 bytes, computed: Snowflake has no function that gives them. FLOAT is a double, so a single is rounded first. Powers of two scale without rounding, so
- * that a double's significand is exact; the logarithm may be one off near a power of two, which its quotient shows. Exponent and
- * significand add up, since the significand's leading bit lies where the exponent begins.
+ * Hex of the IEEE 754 bytes, computed: Snowflake has no function that gives them. FLOAT is a double, so a single is rounded
+ * first. Powers of two scale without rounding, so that a double's significand is exact; the logarithm may be one off near a
+ * power of two, which its quotient shows. Exponent and significand add up, since the significand's leading bit lies where
+ * the exponent begins.
  */
 const float = (value: string, { fraction, greatest, hexDigits, infinity, least, signBit }: Format): string => {
   const isDouble = hexDigits === 16
@@ -86,8 +81,10 @@ const float = (value: string, { fraction, greatest, hexDigits, infinity, least, 
   const quotient = `${size} * POWER(2, 0 - ${guess})`
   const exponent = `(${guess} + CASE WHEN ${quotient} >= 2 THEN 1 WHEN ${quotient} < 1 AND ${guess} > ${least} THEN -1 ELSE 0 END)`
   const scaled = `(${size} * POWER(2, 0 - ${exponent}) * ${2n ** BigInt(fraction)})`
-  const significand = `CAST(FLOOR(${scaled})${isDouble ? "" : ` + ${halfEven(scaled)}`} AS NUMBER(38,0))`
+  // A double beyond 2⁵² has no fraction: adding and taking away as much rounds to the nearest whole number, half to even.
+  const whole = isDouble ? scaled : `((${scaled} + 4503599627370496::FLOAT) - 4503599627370496::FLOAT)`
+  const significand = `CAST(${whole} AS NUMBER(38,0))`
   const bits = `CAST(${exponent} - ${least} AS NUMBER(38,0)) * ${2n ** BigInt(fraction)} + ${significand} + CASE WHEN ${value} < 0 THEN ${signBit} ELSE 0 END`
   const hex = `LOWER(LPAD(TRIM(TO_VARCHAR(${bits}, '${"X".repeat(hexDigits)}')), ${hexDigits}, '0'))`
-  return `CASE WHEN ${value} = 'NaN'::FLOAT THEN 'nan' WHEN ${value} = 0 THEN '0' WHEN ${value} = 'inf'::FLOAT THEN '7${infinity}' WHEN ${value} = '-inf'::FLOAT THEN 'f${infinity}' ELSE ${hex} END`
+  return `CASE WHEN ${value} = 'NaN'::FLOAT THEN 'nan' WHEN ${isDouble ? `${value} = 0` : `${size} <= POWER(2, -150)`} THEN '0' WHEN ${value} = 'inf'::FLOAT THEN '7${infinity}' WHEN ${value} = '-inf'::FLOAT THEN 'f${infinity}' ELSE ${hex} END`
 }

@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { Effect, Redacted } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
+import type { ObjectsOptions } from "./SnowflakeObjects.ts"
 
 /** Which Snowflake account is the warehouse, and as whom it is used. Plain data; names as in Snowflake. */
 export interface SnowflakeConfig {
@@ -11,6 +12,8 @@ export interface SnowflakeConfig {
   readonly role: string
   /** The virtual warehouse that this program's statements run on: one per workload. */
   readonly warehouse: string
+  /** The one that backfills run on, so that they never touch the other. Default `NORTHSTAR_BACKFILL`. */
+  readonly backfillWarehouse?: string
   readonly database: string
   /** The user's private key: PEM text (PKCS #8), or the file that holds it. */
   readonly privateKey: Redacted.Redacted | { readonly file: string }
@@ -28,7 +31,18 @@ export interface SnowflakeConfig {
   readonly lockTimeoutSeconds?: number
   /** How often a program that keeps running loads: what decides the cost. Default 300. */
   readonly cadenceSeconds?: number
+  /** What `northstar warehouse apply` makes otherwise than by default. */
+  readonly objects?: ObjectsConfig
 }
+
+/** The account's objects, as far as the project decides on them. */
+export interface ObjectsConfig extends Pick<ObjectsOptions, "sizes" | "accountCreditsPerMonth" | "martReaders"> {
+  /** ARN of the IAM role by which the account reads the landing bucket. */
+  readonly storageRoleArn?: string
+}
+
+/** Whether it is a server on this machine, whose times and costs say nothing about Snowflake's. */
+export const isLocal = ({ accessUrl }: SnowflakeConfig): boolean => accessUrl?.startsWith("http://") ?? false
 
 /** Schema of the ledger, the landing stage and everything that belongs to a session. */
 export const schema = "northstar"

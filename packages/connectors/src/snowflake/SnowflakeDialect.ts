@@ -138,7 +138,8 @@ const declaredType = `CASE WHEN data_type = 'NUMBER' THEN 'NUMBER(' || TO_VARCHA
   WHEN data_type IN ('TIME', 'TIMESTAMP_NTZ', 'TIMESTAMP_LTZ') THEN data_type || '(' || TO_VARCHAR(datetime_precision) || ')' ELSE data_type END`
 
 /** A stored name as it was given to `id`. */
-const given = (name: string): string => `CASE WHEN ${matches(name, "[A-Z_][A-Z0-9_]*")} THEN LOWER(${name}) ELSE ${name} END`
+const given = (name: string): string =>
+  `CASE WHEN ${matches(name, "[A-Z_][A-Z0-9_]*")} THEN LOWER(${name}) ELSE ${name} END`
 
 /** How Snowflake says it. Sessions run with `TIMEZONE = 'UTC'`. */
 export const snowflake: Dialect = {
@@ -163,7 +164,7 @@ export const snowflake: Dialect = {
     )})`,
   jsonArray: (texts) => `(${list("[", texts.map(jsonText), "]")})`,
   segment: (file) => {
-    const [table = "", path = ""] = split(file)
+    const [table, path] = split(file)
     return `(SELECT * FROM ${table} WHERE _segment_file = ${literal(path)})`
   },
   rowNumber: "_segment_row",

@@ -1,5 +1,5 @@
 import type { Dialect } from "../warehouse/Dialect.ts"
-import { controlTables, make as makeModel, type Model } from "../warehouse/Model.ts"
+import { controlName, controlStatements, make as makeModel, type Model } from "../warehouse/Model.ts"
 import type { Table } from "@northstar/core/Table"
 import { type Grant, grants, type Role, roleName } from "./SnowflakeGrants.ts"
 
@@ -57,8 +57,6 @@ export interface DesiredState {
   readonly database: string
   readonly schemas: ReadonlyArray<string>
   readonly models: ReadonlyArray<Model>
-  /** Statements that create the control tables. */
-  readonly control: ReadonlyArray<string>
   readonly tables: ReadonlyArray<TableObject>
   readonly marts: ReadonlyArray<{ readonly name: string; readonly query: string }>
   readonly monitors: ReadonlyArray<MonitorObject>
@@ -97,19 +95,17 @@ export interface ObjectsOptions {
 export const desired = (dialect: Dialect, options: ObjectsOptions): DesiredState => {
   const database = (options.database ?? "NORTHSTAR").toUpperCase()
   const models = options.tables.map((table) => makeModel(dialect, table))
-  const control = controlTables(dialect).filter((statement) => statement.startsWith("CREATE TABLE"))
   const marts = options.marts ?? []
   const policies = policiesOf(dialect, database, models)
   const tables = [
     ...models.flatMap((model) => tablesOf(dialect, database, model)),
-    ...control.map((statement) => controlTable(database, statement))
+    ...controlStatements(dialect).map((statement) => controlTable(database, statement))
   ]
   return {
     dialect,
     database,
     schemas: ["NORTHSTAR", "CURATED", "MARTS"],
     models,
-    control,
     tables,
     marts,
     monitors: [
@@ -172,9 +168,6 @@ const controlTable = (database: string, statement: string): TableObject => {
     masks: new Map(masked.map((column) => [column, policyName(database, "VARCHAR")]))
   }
 }
-
-/** The table that a control statement creates. */
-export const controlName = (statement: string): string => /northstar\.(\w+)/.exec(statement)![1]!
 
 const policyName = (database: string, type: string): string =>
   `${database}.NORTHSTAR.MASK_${type.toUpperCase().replaceAll(/\W+/g, "_").replace(/_$/, "")}`

@@ -1,26 +1,25 @@
 import { Effect } from "effect"
-import { registerTable } from "../warehouse/Model.ts"
-import { type Migration, plan as planTables } from "../warehouse/Migrate.ts"
+import { type Migration, nothingThere, plan as planTables, planControl, registrations, safe } from "../warehouse/Migrate.ts"
 import type { Session } from "../warehouse/Warehouse.ts"
-import { landingMigrations, monitorMigrations, safe, warehouseMigrations } from "./SnowflakeAccountPlan.ts"
-import { type DesiredState, controlName, warehouseName } from "./SnowflakeObjects.ts"
-import { cell, type CurrentState, grantKey, type Held, read } from "./SnowflakeState.ts"
+import { landingMigrations, monitorMigrations, warehouseMigrations } from "./SnowflakeAccountPlan.ts"
+import { type DesiredState, warehouseName } from "./SnowflakeObjects.ts"
+import { type CurrentState, grantKey, type Held, read } from "./SnowflakeState.ts"
 
 /** Statements that bring the account to the desired state, in order; empty when it is there. Reads and changes nothing else. */
 export const plan = Effect.fn("SnowflakePlan.plan")(function* (session: Session, desired: DesiredState) {
   const current = yield* read(session, desired)
   yield* stand(session, desired, current)
-  const curated = current.schemas.has("CURATED")
-    ? yield* planTables(session, desired.dialect, desired.models)
-    : yield* planTables(nothingThere(session), desired.dialect, desired.models)
-  const control = yield* controlMigrations(session, desired, current)
+  // Where there is no schema yet, planning needs no warehouse.
+  const within = (schema: string) => (current.schemas.has(schema) ? session : nothingThere)
+  const curated = yield* planTables(within("CURATED"), desired.dialect, desired.models)
+  const control = yield* planControl(within("NORTHSTAR"), desired.dialect)
   return [
     ...monitorMigrations(desired, current),
     ...warehouseMigrations(desired, current),
     ...containers(desired, current),
     ...landingMigrations(desired, current),
     ...control,
-    ...registered(desired, curated),
+    ...registrations(desired.models, curated),
     ...curated,
     ...clusterings(desired, current),
     ...policyMigrations(desired, current),
@@ -30,26 +29,12 @@ export const plan = Effect.fn("SnowflakePlan.plan")(function* (session: Session,
   ]
 })
 
-/** Runs the statements of a plan in order, those that lose or rewrite data only on request; returns what it did and what it left. */
-export const apply = Effect.fn("SnowflakePlan.apply")(function* (
-  session: Session,
-  migrations: ReadonlyArray<Migration>,
-  options: { readonly destructive: boolean } = { destructive: false }
-) {
-  const applied = migrations.filter((migration) => options.destructive || !migration.destructive)
-  for (const { sql } of applied) yield* session.execute(sql)
-  return { applied, left: migrations.filter((migration) => !applied.includes(migration)) }
-})
-
 /** Names of the contracts are qualified by schema alone; reading columns needs a warehouse where one is there. */
 const stand = Effect.fnUntraced(function* (session: Session, desired: DesiredState, current: CurrentState) {
   const load = warehouseName("load")
   if (current.warehouses.has(load)) yield* session.execute(`USE WAREHOUSE ${load}`)
   if (current.hasDatabase) yield* session.execute(`USE DATABASE ${desired.database}`)
 })
-
-/** The session of an account that has no database yet: planning then needs no warehouse. */
-const nothingThere = (session: Session): Session => ({ ...session, query: () => Effect.succeed([]) })
 
 const containers = ({ database, schemas, roles }: DesiredState, current: CurrentState): ReadonlyArray<Migration> => [
   ...(current.hasDatabase ? [] : [safe(`create database ${database}`, `CREATE DATABASE ${database}`)]),
@@ -58,33 +43,6 @@ const containers = ({ database, schemas, roles }: DesiredState, current: Current
     .map((schema) => safe(`create schema ${schema}`, `CREATE SCHEMA ${database}.${schema}`)),
   ...roles.filter((role) => !current.roles.has(role)).map((role) => safe(`create role ${role}`, `CREATE ROLE ${role}`))
 ]
-
-/** Control tables are created whole and gain the columns that newer versions add. */
-const controlMigrations = Effect.fnUntraced(function* (session: Session, desired: DesiredState, current: CurrentState) {
-  const rows = current.schemas.has("NORTHSTAR") ? yield* session.query(desired.dialect.columnsOf("northstar")) : []
-  const columns = Map.groupBy(rows, (row) => cell(row, "t").toLowerCase())
-  return desired.control.flatMap((statement): ReadonlyArray<Migration> => {
-    const name = controlName(statement)
-    const found = columns.get(name)
-    if (found === undefined) return [safe(`create control table ${name}`, statement)]
-    const existing = new Set(found.map((row) => cell(row, "c").toLowerCase()))
-    return controlColumns(statement)
-      .filter((column) => !existing.has(column.slice(0, column.indexOf(" "))))
-      .map((column) =>
-        safe(`add column ${column} to control table ${name}`, `ALTER TABLE northstar.${name} ADD COLUMN ${column}`)
-      )
-  })
-})
-
-/** `name type` of each column of a control statement; types may hold commas without a blank. */
-const controlColumns = (statement: string): ReadonlyArray<string> =>
-  statement.slice(statement.indexOf("(") + 1, statement.lastIndexOf(")")).split(/,\s+(?=[a-z_]+ )/)
-
-/** The row that publishers lock comes before its table, so that a plan cut off in between finds the table missing again. */
-const registered = ({ models }: DesiredState, curated: ReadonlyArray<Migration>): ReadonlyArray<Migration> =>
-  models
-    .filter((model) => curated.some(({ sql }) => sql.startsWith(`CREATE TABLE ${model.curated} `)))
-    .map((model) => safe(`register table ${model.name}`, registerTable(model)))
 
 const clusterings = ({ database, tables }: DesiredState, current: CurrentState): ReadonlyArray<Migration> =>
   tables.flatMap(({ schema, name, clusterBy }) => {

@@ -19,12 +19,18 @@ export interface Migration {
   readonly destructive: boolean
 }
 
+/** Planning only reads. */
+export type Reader = Pick<Session, "query">
+
+/** The session of a warehouse that does not exist yet. */
+export const nothingThere: Reader = { query: () => Effect.succeed([]) }
+
 /**
  * What the warehouse lacks of what the contracts describe: tables are created, columns added (NULL in rows that were
  * published before). A column whose type the contract changed is destructive; a column the contract dropped stays.
  */
 export const plan = Effect.fn("Migrate.plan")(function* (
-  session: Session,
+  session: Reader,
   dialect: Dialect,
   models: ReadonlyArray<Model>
 ) {
@@ -81,7 +87,7 @@ const canonicalType = (type: string): string =>
   type.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ").replaceAll(" ", "").toUpperCase()
 
 /** What the control tables lack: they are created whole and gain the columns that newer versions add. */
-export const planControl = Effect.fn("Migrate.planControl")(function* (session: Session, dialect: Dialect) {
+export const planControl = Effect.fn("Migrate.planControl")(function* (session: Reader, dialect: Dialect) {
   const rows = yield* session.query(dialect.columnsOf("northstar"))
   const columns = Map.groupBy(rows, (row) => String(row["t"]).toLowerCase())
   return controlStatements(dialect).flatMap((statement): ReadonlyArray<Migration> => {

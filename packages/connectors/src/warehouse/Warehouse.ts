@@ -23,6 +23,8 @@ export class Warehouse extends Context.Service<
       table: string,
       segments: ReadonlyArray<Segment>
     ) => Effect.Effect<ReadonlyArray<AttachedSegment>, ConnectorError, ObjectStore | Scope.Scope>
+    /** What the session's statements took whose `StatementTag` names a batch; absent where work costs nothing. */
+    readonly usage?: (session: Session, batch: string) => Effect.Effect<Usage, ConnectorError>
   }
 >()("@northstar/connectors/Warehouse") {}
 
@@ -30,6 +32,17 @@ export class Warehouse extends Context.Service<
 export interface AttachedSegment {
   readonly segment: Segment
   readonly file: string
+}
+
+/** What some statements took. */
+export interface Usage {
+  /** The virtual warehouse that they ran on, and its size as the engine spells it. */
+  readonly warehouse: string
+  readonly size: string
+  readonly statements: number
+  /** Time of the statements that a warehouse had to run for, milliseconds. */
+  readonly warehouseMs: number
+  readonly bytesScanned: number
 }
 
 /** One connection to the warehouse. */

@@ -6,6 +6,7 @@ import { encode, type PositionType, type StreamKey } from "@northstar/core/Posit
 import { fit, type Sink, type Writer } from "@northstar/core/Sink"
 import type { Table } from "@northstar/core/Table"
 import type { WatermarkConflict } from "@northstar/core/WatermarkStore"
+import * as CostLedger from "../cost/CostLedger.ts"
 import { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Segment } from "../landing/Segment.ts"
 import { record } from "./Accounting.ts"
@@ -39,7 +40,8 @@ export const make = (options: Options): Sink<Segment, Warehouse | ObjectStore> =
     key: StreamKey,
     position: PositionType<P>
   ): Effect.fn.Return<Writer<Segment, P>, ConnectorError, Warehouse | ObjectStore | Scope.Scope> {
-    const { attach, dialect, session: open } = yield* Warehouse
+    const warehouse = yield* Warehouse
+    const { attach, dialect, session: open } = warehouse
     const store = yield* ObjectStore
     const session = yield* open
     const prepared = new Set<string>()
@@ -64,12 +66,14 @@ export const make = (options: Options): Sink<Segment, Warehouse | ObjectStore> =
         const verdict = yield* fit(key, position, yield* Ref.get(watermark), batch)
         if (verdict === "replayed") return { through: batch.through, rows: 0, replayed: true }
         const models = yield* Ref.get(active)
+        const through = encode(position, batch.through)
         // The scope holds the segments' local copies until the batch is published.
         const loaded = yield* Effect.scoped(
           loadBatch({ session, dialect, attach, store, prepared, key, position, options }, models, batch)
-        ).pipe(Effect.provideService(StatementTag, { ...key, batch: encode(position, batch.through) }))
+        ).pipe(Effect.provideService(StatementTag, { ...key, batch: through }))
         yield* Ref.set(watermark, Option.some(batch.through))
         yield* Ref.set(active, loaded.active)
+        if (loaded.rows > 0) yield* CostLedger.measure(warehouse, session, key, { through, changes: loaded.rows })
         return { through: batch.through, rows: loaded.rows, replayed: false }
       })
     }

@@ -38,8 +38,8 @@ const read = (chunks: ReadonlyArray<Uint8Array>, delimiter = ",", quote = '"', r
 }
 
 const textOf = (csv: Csv, field: number): string => {
-  const start = csv.starts[field] as number
-  const end = csv.ends[field] as number
+  const start = csv.starts[field] ?? 0
+  const end = csv.ends[field] ?? 0
   if (csv.kinds[field] !== doubled) return csv.buffer.toString("utf8", start, end)
   const target = Buffer.alloc(end - start)
   return target.toString("utf8", 0, undouble(csv.buffer, start, end, target))
@@ -164,7 +164,7 @@ it("a file whose rows cannot be told apart is refused", () => {
       read([bytes(text)], ",", '"', 1_000)
     } catch (error) {
       assert.instanceOf(error, Refusal)
-      return (error as Refusal).detail
+      return error.detail
     }
     return "read"
   }

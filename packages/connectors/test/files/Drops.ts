@@ -89,9 +89,9 @@ export const rowsOf = (block: Block): ReadonlyArray<TestRow> => {
   const columns = block.columns.map(texts)
   const flagged = texts(block.flagged)
   return Array.from({ length: block.rows }, (_, row) => ({
-    op: block.ops[row] as number,
-    position: block.positions[row] as bigint,
-    ordinal: block.ordinals[row] as number,
+    op: block.ops[row] ?? 0,
+    position: block.positions[row] ?? 0n,
+    ordinal: block.ordinals[row] ?? 0,
     flagged: flagged[row] ?? null,
     values: Object.fromEntries(block.relation.columns.map(({ name }, column) => [name, columns[column]?.[row] ?? null]))
   }))

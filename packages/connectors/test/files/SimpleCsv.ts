@@ -36,7 +36,7 @@ export const parse = (text: string, delimiter: string, quote: string): Result =>
           }
         }
       } else {
-        while (at < text.length && ![delimiter, quote, "\n", "\r"].includes(text[at]!)) field += text[at++]
+        while (at < text.length && ![delimiter, quote, "\n", "\r"].includes(text[at] ?? "")) field += text[at++]
       }
       fields.push(field)
       if (text[at] !== delimiter || at >= text.length) break

@@ -4,7 +4,8 @@ import * as Column from "@northstar/core/Column"
 import * as Table from "@northstar/core/Table"
 import { snowflake as dialect } from "../../src/snowflake/SnowflakeDialect.ts"
 import { desired, type ObjectsOptions } from "../../src/snowflake/SnowflakeObjects.ts"
-import { apply, plan } from "../../src/snowflake/SnowflakePlan.ts"
+import { plan } from "../../src/snowflake/SnowflakePlan.ts"
+import { execute as apply } from "../../src/warehouse/Migrate.ts"
 import { type Stand, stand } from "./Stand.ts"
 
 const orders = Table.make("orders", {

@@ -29,7 +29,7 @@ const things = Table.make("things", {
     single: Column.nullable(Column.float32),
     ratio: Column.nullable(Column.float64),
     order: Column.nullable(Column.uuid),
-    "Mixed \"Case\" \\": Column.nullable(Column.bytes),
+    'Mixed "Case" \\': Column.nullable(Column.bytes),
     isOpen: Column.nullable(Column.boolean),
     due: Column.nullable(Column.date),
     clock: Column.nullable(Column.time),
@@ -48,7 +48,7 @@ const row = (id: string, line: string) => ({
   single: "0.1",
   ratio: "5e-324",
   order: "FFFFFFFF-0000-4000-8000-000000000001",
-  "Mixed \"Case\" \\": "\\x00ff",
+  'Mixed "Case" \\': "\\x00ff",
   isOpen: "t",
   due: "2024-02-29",
   clock: "23:59:59.999999",
@@ -62,7 +62,7 @@ const { put } = changesOf("things")
 /** What the warehouse answers, its digests above all, after the same changes. */
 const answers = Effect.gen(function* () {
   const { publish, run } = yield* scene([things])
-  yield* publish([put(1, row("1", "a")), put(2, row("2", "it's \\ \"b\"")), put(3, { ...row("x", "c") })])
+  yield* publish([put(1, row("1", "a")), put(2, row("2", 'it\'s \\ "b"')), put(3, { ...row("x", "c") })])
   yield* publish([put(4, { ...row("1", "a"), amount: "7" }), put(5, row("1", "a"))])
   const { dialect, session: open } = yield* Warehouse
   const model = make(dialect, things)
@@ -70,19 +70,27 @@ const answers = Effect.gen(function* () {
     Effect.scoped(
       Effect.gen(function* () {
         const session = yield* open
-        const slice = { after: ["0", ""], through: ["2", "z"], recent: { column: "seen_at", bound: "2024-01-01 00:00:00+00" } }
+        const slice = {
+          after: ["0", ""],
+          through: ["2", "z"],
+          recent: { column: "seen_at", bound: "2024-01-01 00:00:00+00" }
+        }
         const keys = yield* Digests.keys(session, dialect, model, slice, 10)
-        const sought = [["1", "a"], ["2", "it's \\ \"b\""], ["9", "none"]]
+        const sought = [
+          ["1", "a"],
+          ["2", 'it\'s \\ "b"'],
+          ["9", "none"]
+        ]
         const known = yield* Digests.lookUp(session, dialect, model, sought, { epoch: 0, from: 3n, through: 9n })
-        const batch = (yield* session.query("SELECT batch FROM northstar.batches ORDER BY batch DESC LIMIT 1"))[0]!["batch"]
+        const [last] = yield* session.query("SELECT max(batch) AS batch FROM northstar.batches")
         return {
           digest: yield* Digests.digest(session, dialect, model, slice),
           keys: [...keys].toSorted(),
           known: known.map(({ now, states }) => [now, [...states].map(String).toSorted()]),
           quarantined: yield* Digests.isQuarantined(session, model, ["x", "c"]),
           migrations: yield* Migrate.plan(session, dialect, [model]),
-          plan: yield* Rollback.plan([things], String(batch)),
-          taken: yield* Rollback.apply([things], String(batch)),
+          plan: yield* Rollback.plan([things], String(last?.["batch"])),
+          taken: yield* Rollback.apply([things], String(last?.["batch"])),
           after: yield* Digests.digest(session, dialect, model, { after: null, through: null })
         }
       })
@@ -109,7 +117,12 @@ layer(snowflake.fresh([things], root), { timeout: 60_000 })("statements", (it) =
     "facts of runs are written and read",
     Effect.fnUntraced(function* () {
       const key = { pipeline: "p", stream: "s" }
-      const entry = { run: RunId.make("r"), key, atMs: 1_700_000_000_123, fact: { _tag: "Ended", outcome: "failed", detail: "a \\ 'b' \\n" } as const }
+      const entry = {
+        run: RunId.make("r"),
+        key,
+        atMs: 1_700_000_000_123,
+        fact: { _tag: "Ended", outcome: "failed", detail: "a \\ 'b' \\n" } as const
+      }
       const program = Effect.gen(function* () {
         const ledger = yield* RunLedger
         yield* ledger.append(entry)
@@ -125,7 +138,10 @@ describe("marts", () => {
   const folder = new URL("../../../pipelines/marts/", import.meta.url)
   for (const file of readdirSync(folder)) {
     it(`${file} is read`, () => {
-      assert.include(render(`CREATE OR REPLACE VIEW marts.m AS ${readFileSync(new URL(file, folder), "utf8")}`), "CREATE OR REPLACE VIEW")
+      assert.include(
+        render(`CREATE OR REPLACE VIEW marts.m AS ${readFileSync(new URL(file, folder), "utf8")}`),
+        "CREATE OR REPLACE VIEW"
+      )
     })
   }
 })

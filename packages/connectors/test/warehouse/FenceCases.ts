@@ -4,7 +4,7 @@ import * as Table from "@northstar/core/Table"
 import type { Histories } from "@northstar/core/testing"
 import { changesOf } from "./Changes.ts"
 
-/** The table that the cases are about. */
+/** The table that most cases are about. */
 export const boxes = Table.make("boxes", {
   columns: {
     id: Column.int64,
@@ -14,9 +14,23 @@ export const boxes = Table.make("boxes", {
   key: ["id"]
 })
 
+/** A table whose rows have a business date, by which the current rows that a batch touches are looked for. */
+export const trips = Table.make("trips", {
+  columns: {
+    id: Column.int64,
+    note: Column.nullable(Column.text),
+    memo: Column.nullable(Column.text),
+    day: Column.nullable(Column.date)
+  },
+  key: ["id"],
+  event: { column: "day", zone: "UTC" }
+})
+
 /** Batches that arrive one after the other and what every engine's tables must then show. */
 export interface FenceCase {
   readonly name: string
+  /** Default: `boxes`. */
+  readonly table?: Table.Table
   readonly batches: ReadonlyArray<ReadonlyArray<Change<Histories.Row>>>
   /** By key: `[note, memo]`, or held. */
   readonly rows: Readonly<Record<string, readonly [string | null, string | null] | "held">>
@@ -26,6 +40,9 @@ export interface FenceCase {
 
 const { put, remove, move, truncate } = changesOf("boxes")
 const a = (note: string, memo = "m") => ({ id: "1", note, memo })
+
+const trip = changesOf("trips")
+const on = (day: string | null, note: string, id = "1") => ({ id, note, memo: "m", day })
 
 /** The fence as a table of cases, the same for every engine. */
 export const fenceCases: ReadonlyArray<FenceCase> = [
@@ -189,5 +206,65 @@ export const fenceCases: ReadonlyArray<FenceCase> = [
     name: "a change at the floor is superseded",
     batches: [[truncate(3)], [put(3, a("x"))]],
     rows: {}
+  },
+  {
+    table: trips,
+    name: "a row outside the pruning predicate: its day changes to a recent one",
+    batches: [
+      [trip.put(1, on("2020-01-01", "x"))],
+      [trip.put(2, on("2024-06-01", "y")), trip.put(3, on("2024-06-01", "b", "2"))]
+    ],
+    rows: { 1: ["y", "m"], 2: ["b", "m"] }
+  },
+  {
+    table: trips,
+    name: "a row outside the pruning predicate: its day changes to one long past",
+    batches: [
+      [trip.put(1, on("2024-06-01", "x"))],
+      [trip.put(2, on("2020-01-01", "y")), trip.put(3, on("2024-06-02", "b", "2"))]
+    ],
+    rows: { 1: ["y", "m"], 2: ["b", "m"] }
+  },
+  {
+    table: trips,
+    name: "a row outside the pruning predicate: it has no day",
+    batches: [[trip.put(1, on(null, "x"))], [trip.put(2, on("2024-06-01", "y"))], [trip.put(3, on(null, "z"))]],
+    rows: { 1: ["z", "m"] }
+  },
+  {
+    table: trips,
+    name: "a row outside the pruning predicate: a delete does not say its day",
+    batches: [
+      [trip.put(1, on("2020-01-01", "x")), trip.put(2, on("2024-06-01", "b", "2"))],
+      [trip.remove(3, "1"), trip.put(4, on("2024-06-02", "c", "2"))]
+    ],
+    rows: { 2: ["c", "m"] }
+  },
+  {
+    table: trips,
+    name: "a row outside the pruning predicate: recent, late, dayless and deleted rows in one batch",
+    batches: [
+      ["1", "2", "3", "4"].map((id, at) =>
+        trip.put(at + 1, on(["2020-01-01", "2024-05-31", null, "2021-01-01"][at]!, "x", id))
+      ),
+      [
+        trip.put(11, on("2024-06-01", "y", "1")),
+        trip.put(12, on("2020-03-01", "y", "2")),
+        trip.put(13, on("2024-06-01", "y", "3")),
+        trip.remove(14, "4"),
+        trip.put(15, on(null, "y", "5"))
+      ],
+      [trip.put(21, on("2024-06-03", "z", "5")), trip.put(22, on(null, "z", "1"))]
+    ],
+    rows: { 1: ["z", "m"], 2: ["y", "m"], 3: ["y", "m"], 5: ["z", "m"] }
+  },
+  {
+    table: trips,
+    name: "a row outside the pruning predicate: keys between those of the batch stay as they are",
+    batches: [
+      ["1", "5", "9"].map((id, at) => trip.put(at + 1, on("2024-06-01", "x", id))),
+      [trip.put(11, on("2024-06-01", "y", "1")), trip.put(12, on("2024-06-01", "y", "9"))]
+    ],
+    rows: { 1: ["y", "m"], 5: ["x", "m"], 9: ["y", "m"] }
   }
 ]

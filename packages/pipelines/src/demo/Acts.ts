@@ -3,8 +3,9 @@ import * as Query from "@northstar/connectors/project/Query"
 import { backfillKey } from "@northstar/connectors/project/Streams"
 import * as Rollback from "@northstar/connectors/project/Rollback"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
-import { Clock, Effect, Schedule } from "effect"
+import { Clock, type Duration, Effect, Schedule } from "effect"
 import type { Meter } from "./Meter.ts"
+import type { Outside } from "./Outside.ts"
 import type * as Process from "./Process.ts"
 import type { Scene } from "./Scene.ts"
 import { count, span, type Story } from "./Story.ts"
@@ -14,6 +15,7 @@ export interface Play {
   readonly scene: Scene
   readonly story: Story
   readonly meter: Meter
+  readonly outside: Outside
 }
 
 /** A range of the log that was read once more. */
@@ -26,11 +28,15 @@ export interface Reread {
 /** How long the ingester stays dead: long enough to see the traffic pile up. */
 const deadFor = "2500 millis"
 
-/** Waits until `condition` holds; fails when it does not within a minute. */
-export const until = <E, R>(what: string, condition: Effect.Effect<boolean, E, R>) =>
+/** Waits until `condition` holds, and asks `every` so often; fails when it does not within two minutes. */
+export const until = <E, R>(
+  what: string,
+  condition: Effect.Effect<boolean, E, R>,
+  every: Duration.Input = "50 millis"
+) =>
   condition.pipe(
-    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("50 millis") }),
-    Effect.timeoutOrElse({ duration: "60 seconds", orElse: () => failed(`${what} within a minute`) })
+    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced(every) }),
+    Effect.timeoutOrElse({ duration: "2 minutes", orElse: () => failed(`${what} within two minutes`) })
   )
 
 /** Runs `effect` as long as the ingester lives; its unexpected end is a failure with what it said last. */
@@ -96,10 +102,10 @@ export const kill = Effect.fn("Acts.kill")(function* (play: Play, ingester: Proc
 /** Starts a second ingester on purpose and waits for its end. */
 export const rival = Effect.fn("Acts.rival")(function* ({ scene, story }: Play) {
   const startedAtMs = yield* Clock.currentTimeMillis
-  const second = yield* scene.northstar("second-ingest", "ingest")
+  const second = yield* scene.northstar("second-ingest", "ingest", "--source", "shop")
   yield* story.step(
     "bad",
-    `a second northstar ingest is started on purpose, as process ${second.pid}`,
+    `a second northstar ingest of the shop is started on purpose, as process ${second.pid}`,
     "A scheduler that starts a task twice is how the old pipeline came by duplicate orders."
   )
   const code = yield* second.ended

@@ -3,8 +3,10 @@ import { join, relative } from "node:path"
 import { ConnectorError, StorageFull } from "@northstar/core/ConnectorError"
 import { Clock, Effect } from "effect"
 import type { Play, Reread } from "./Acts.ts"
+import type { Late } from "./Late.ts"
 import * as Marts from "./Marts.ts"
 import type { Reading, Results } from "./Meter.ts"
+import type { Outage } from "./Outage.ts"
 import * as Report from "./Report.ts"
 import { comparison, count, span } from "./Story.ts"
 
@@ -13,6 +15,9 @@ export interface Findings {
   /** Both sides of every table at the end. */
   readonly tables: ReadonlyArray<Report.Reconciled>
   readonly secondIngesterRefused: boolean
+  /** While Stripe answered nothing but errors. */
+  readonly outage: Outage
+  readonly late: Late
   /** The backfill beside the ingester: changes that it read, and those that it added to the history. */
   readonly backfill: Reread
   /** The batch that was taken back: rows that differed then, and changes that its second reading brought back. */
@@ -53,7 +58,7 @@ export const make = Effect.fn("Conclusion.make")(function* (
   const endedAtMs = yield* Clock.currentTimeMillis
   const differing = found.tables.reduce((sum, table) => sum + table.differing, 0)
   const html = Report.html({
-    title: "Northstar: orders of a shop, exactly once",
+    title: "Northstar: orders, payments and shipments of a shop, exactly once",
     startedAtMs: story.startedAtMs,
     endedAtMs,
     figures: [
@@ -67,6 +72,7 @@ export const make = Effect.fn("Conclusion.make")(function* (
     throughput: measured.throughput,
     days: marts.days,
     reconciliation: found.tables,
+    order: found.late.order,
     events: yield* story.steps
   })
   yield* Effect.try({ try: () => writeFileSync(report, html), catch: (cause) => unwritten(report, cause) })
@@ -78,12 +84,12 @@ export const make = Effect.fn("Conclusion.make")(function* (
 })
 
 const text = (summary: Omit<DemoSummary, "summary">, marts: Marts.Marts, tookMs: number, config: string): string => {
-  const { backfill, freshness, rollback } = summary
+  const { backfill, freshness, late, outage, rollback } = summary
   const here = (path: string) => relative(process.cwd(), path)
   return [
     "",
     summary.agree
-      ? "✓ Source and curated tables agree, to the row and the penny."
+      ? "✓ Sources and curated tables agree, to the row and the penny."
       : "✗ Something did not hold: see the lines marked ✗.",
     "",
     comparison(summary.tables),
@@ -91,6 +97,9 @@ const text = (summary: Omit<DemoSummary, "summary">, marts: Marts.Marts, tookMs:
     `  freshness    ${span(freshness.medianMs)} median, ${span(freshness.p95Ms)} for 95 %, ${span(freshness.worstMs)} at worst (the kill), from commit to sight`,
     `  live         ${count(summary.transactions)} transactions, ${count(summary.changes)} row changes`,
     `  kill -9      1 survived; a second ingester ${summary.secondIngesterRefused ? "was refused" : "was NOT refused"}`,
+    `  stripe       down for ${span(outage.tookMs)}: ${outage.wasTold ? "status said so" : "status did NOT say so"}, ${count(outage.visible)} transactions of the shop became visible meanwhile`,
+    `  late         a refund moved ${count(late.order.moved)} order; ${count(late.refused)} broken file refused, a repeated one changed ${count(late.repeated)} rows`,
+    `  card data    ${count(late.cards.tokens)} card number landed as a token, ${count(late.cards.numbers)} as a number`,
     `  backfill     ${count(backfill.changes)} changes read again, ${count(backfill.news)} taken in twice`,
     `  rollback     ${count(rollback.changes)} changes taken back, ${count(rollback.differing)} rows differed, ${count(rollback.broughtBack)} changes brought back`,
     "",
@@ -98,7 +107,7 @@ const text = (summary: Omit<DemoSummary, "summary">, marts: Marts.Marts, tookMs:
     "",
     `  ${span(tookMs)} in all. The report: ${here(summary.report)}`,
     "  Look around in what it left:",
-    `    npm run northstar -- query "from marts.orders_current limit 5" --config ${here(config)}`
+    `    npm run northstar -- query "from marts.order_lifecycle limit 5" --config ${here(config)}`
   ].join("\n")
 }
 

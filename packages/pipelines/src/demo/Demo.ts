@@ -1,14 +1,14 @@
-import { Effect, Schedule } from "effect"
-import * as Replay from "../shop/Replay.ts"
+import { Effect } from "effect"
 import * as Acts from "./Acts.ts"
-import * as Comparison from "./Comparison.ts"
 import * as Conclusion from "./Conclusion.ts"
-import * as Marts from "./Marts.ts"
+import * as Late from "./Late.ts"
 import * as Meter from "./Meter.ts"
+import * as Outside from "./Outside.ts"
 import type * as Process from "./Process.ts"
-import * as Report from "./Report.ts"
+import * as Proof from "./Proof.ts"
 import * as Scene from "./Scene.ts"
-import { begin, count, span, type Story, type StoryEvent } from "./Story.ts"
+import { begin, count, type Story, type StoryEvent } from "./Story.ts"
+import * as Trade from "./Trade.ts"
 
 /** How to run the demo. */
 export interface DemoOptions {
@@ -16,19 +16,21 @@ export interface DemoOptions {
   readonly folder?: string
   /** What goes wrong in the shop is drawn from it; default `northstar`. */
   readonly seed?: string
-  /** Seconds in which the live days are replayed; default 36. */
+  /** Seconds in which the live days are replayed; default 32. */
   readonly liveSeconds?: number
   /** Command line that starts the CLI; default: the program that runs now. */
   readonly northstar?: ReadonlyArray<string>
   readonly onEvent: (event: StoryEvent) => Effect.Effect<void>
 }
 
-/** 3 December 2010, when the shop has been open for two days. */
+/** 1 December 2010, when the shop's books begin, and two days later, when we start to look. London midnights. */
+const openedMs = Date.UTC(2010, 11, 1)
 const liveFromMs = Date.UTC(2010, 11, 3)
 
 /**
- * Runs a shop on a PostgreSQL of its own, ingests its orders while it sells and does to the ingester what happens in
- * production; then compares source and curated tables. Leaves its folder, and no process behind.
+ * Runs a shop on a PostgreSQL of its own, with a Stripe account and partners who send files; ingests all three while it
+ * sells and does to the ingester what happens in production; then compares the sources and the curated tables. Leaves its
+ * folder, and no process behind.
  */
 export const run = Effect.fn("Demo.run")(function* (options: DemoOptions) {
   const story = yield* begin(options.onEvent)
@@ -36,19 +38,28 @@ export const run = Effect.fn("Demo.run")(function* (options: DemoOptions) {
   const northstar = options.northstar ?? [process.execPath, ...process.execArgv, process.argv[1] ?? ""]
   yield* story.chapter("A shop opens")
   const scene = yield* Scene.open({ folder, northstar })
-  const past = yield* opening(story, scene, options.seed ?? "northstar")
-  const play = { scene, story, meter: yield* Meter.make(scene) }
-  const { ingester, restartedAtMs, ...trade } = yield* trading(play, past, options.liveSeconds ?? 36)
+  const seed = options.seed ?? "northstar"
+  const past = yield* opening(story, scene, seed)
+  const outside = yield* aboutToSell(story, scene, past, seed)
+  const play = { scene, story, outside, meter: yield* Meter.make(scene) }
+  const { ingester, restartedAtMs, ...trade } = yield* Trade.run(
+    play,
+    { ...past, liveFromMs },
+    options.liveSeconds ?? 32
+  )
   const measured = { ...(yield* play.meter.results), reading: yield* play.meter.reading }
-  const { agreed, ...proof } = yield* ending(play, ingester, restartedAtMs)
+  const late = yield* Acts.besides(ingester, comingLate(play))
+  const { agreed, ...proof } = yield* Proof.run(play, ingester, restartedAtMs)
   const isStopped = yield* stopped(play, ingester)
-  const agree = agreed && isStopped && trade.secondIngesterRefused && trade.backfill.news === 0
-  return yield* Conclusion.make(play, { ...trade, ...proof, agree }, measured)
+  const agree =
+    agreed &&
+    isStopped &&
+    trade.secondIngesterRefused &&
+    trade.backfill.news === 0 &&
+    trade.outage.wasTold &&
+    Late.isRight(late)
+  return yield* Conclusion.make(play, { ...trade, ...proof, late, agree }, measured)
 }, Effect.scoped)
-
-/** The last transactions come by themselves when all others are visible: they make a small batch, to be taken back. */
-const lastEvents = 20
-const lastEventsPerSecond = 50
 
 type Past = Effect.Success<ReturnType<typeof Scene.fill>>
 
@@ -73,116 +84,24 @@ const opening = Effect.fnUntraced(function* (story: Story, scene: Scene.Scene, s
   return past
 })
 
-/** The live days: trade, and what is done to the ingester meanwhile. */
-const trading = Effect.fnUntraced(function* (play: Acts.Play, past: Past, liveSeconds: number) {
-  const { meter, scene, story } = play
-  const { events } = past
-  yield* story.chapter(`Five days of trade in ${liveSeconds} seconds, while things go wrong`)
-  const trade = (part: Replay.Plan["events"], before: number, eventsPerSecond: number) =>
-    Replay.run(scene.url, part, {
-      eventsPerSecond,
-      onProgress: ({ changed }) => meter.committed(before + changed)
-    })
-  const shop = trade(events.slice(0, -lastEvents), 0, events.length / liveSeconds)
-  const at = (share: number) =>
-    Acts.until(
-      "the shop did not go on",
-      Effect.map(meter.reading, ({ transactions }) => transactions >= share * events.length)
-    )
-  const acts = Effect.gen(function* () {
-    const first = yield* started(play, past)
-    yield* at(0.22)
-    const { ingester, startedAtMs } = yield* Acts.kill(play, first)
-    return yield* Acts.besides(
-      ingester,
-      Effect.gen(function* () {
-        yield* at(0.36)
-        const secondIngesterRefused = yield* Acts.rival(play)
-        const backfill = yield* Acts.backfill(play)
-        return { ingester, restartedAtMs: startedAtMs, backfill, secondIngesterRefused }
-      })
-    )
-  })
-  const all = Effect.gen(function* () {
-    const [found, changed] = yield* Effect.all([acts, shop], { concurrency: 2 })
-    yield* Acts.besides(found.ingester, Acts.caughtUp(play))
-    yield* trade(events.slice(-lastEvents), changed, lastEventsPerSecond)
-    yield* Acts.besides(found.ingester, Acts.caughtUp(play))
-    yield* story.step(
-      "plain",
-      `the shop closes after ${count(events.length)} transactions, and readers see all of them`
-    )
-    return found
-  })
-  return yield* Effect.raceFirst(all, watching(play, events.length))
-})
-
-const started = Effect.fnUntraced(function* (play: Acts.Play, past: Past) {
-  const { meter, scene, story } = play
-  const ingester = yield* scene.northstar("ingest-1", "ingest")
+/** What the shop's other systems know by now. */
+const aboutToSell = Effect.fnUntraced(function* (story: Story, scene: Scene.Scene, { lives }: Past, seed: string) {
+  const outside = yield* Outside.open(scene, lives, { seed, liveFromMs, openedMs })
+  const { files, payments } = yield* outside.counts
   yield* story.step(
     "plain",
-    `northstar ingest starts, as process ${ingester.pid}; customers do not wait for it`,
-    "It reads what is there in short chunks, and the changes that happen meanwhile from the log."
+    `a Stripe account on port ${scene.stripe.port} holds its ${count(payments)} payments, and partners have dropped ${count(files)} files`,
+    "The local Stripe answers the unmodified package. Fleetfoot ships, Rückweg takes returns, Stockwell counts shelves: each has its own format."
   )
-  const isThere = Effect.flatMap(meter.reading, ({ visible }) =>
-    visible === 0 ? Effect.succeed(false) : Acts.hasHistory(play, past, liveFromMs)
-  )
-  yield* Acts.besides(ingester, Acts.until("the history did not become visible", isThere))
-  yield* story.step(
-    "good",
-    `all ${count(past.orders)} orders and ${count(past.lines)} lines of history are in the analytics tables, and what came since`
-  )
-  return ingester
+  return outside
 })
 
-/** Samples and says how far the shop is, for ever. */
-const watching = ({ meter, story }: Acts.Play, total: number) =>
-  Effect.gen(function* () {
-    yield* meter.look
-    const { changes, lagMs, transactions } = yield* meter.reading
-    const fresh = lagMs === undefined ? "" : ` · newest visible change ${span(lagMs)} old`
-    yield* story.progress(
-      `${count(transactions)} of ${count(total)} transactions · ${count(changes)} row changes${fresh}`
-    )
-  }).pipe(
-    Effect.retry({ times: 20, while: (error) => error.isRetryable, schedule: Schedule.spaced("200 millis") }),
-    Effect.repeat(Schedule.spaced("200 millis")),
-    Effect.andThen(Effect.never)
-  )
-
-/** The comparison, and once more after a batch was taken back and read again. */
-const ending = Effect.fnUntraced(function* (play: Acts.Play, ingester: Process.Process, restartedAtMs: number) {
-  const { scene, story } = play
-  return yield* Acts.besides(
-    ingester,
-    Effect.gen(function* () {
-      yield* story.chapter("The proof")
-      const first = yield* compared(play, "northstar reconcile")
-      const taken = yield* Acts.rollback(play, restartedAtMs)
-      const broken = yield* Comparison.make(scene)
-      const differing = Comparison.differing(broken)
-      const gap = Comparison.gap(broken)
-      const money = gap === undefined ? "" : `, and the books are ${Report.money(gap.minor, gap.currency)} apart`
-      yield* story.step(
-        differing > 0 ? "good" : "bad",
-        `northstar reconcile finds it: ${count(differing)} rows differ${money}`,
-        "A check that cannot fail proves nothing: this one names each of the rows."
-      )
-      const again = yield* Acts.reread(play, taken)
-      yield* story.step(
-        "plain",
-        `northstar backfill reads batch ${BigInt(taken.through)} again: ${count(again.news)} changes come back`
-      )
-      const tables = yield* compared(play, "northstar reconcile once more")
-      return {
-        tables,
-        agreed: Comparison.agrees(first) && differing > 0 && Comparison.agrees(tables),
-        rollback: { batch: taken.batch, changes: taken.changes, differing, broughtBack: again.news },
-        marts: yield* Marts.read(scene.project)
-      }
-    })
-  )
+/** What comes late, again or broken, once the shop has closed. */
+const comingLate = Effect.fnUntraced(function* (play: Acts.Play) {
+  yield* play.story.chapter("What comes late")
+  yield* Late.settled(play)
+  const order = yield* Late.refund(play)
+  return { order, ...(yield* Late.files(play, liveFromMs)) } satisfies Late.Late
 })
 
 /** Ends the ingester as a deployment does. */
@@ -198,16 +117,3 @@ const stopped = Effect.fnUntraced(function* ({ story }: Acts.Play, ingester: Pro
 
 /** The exit code of a command that was stopped by SIGTERM. */
 const terminatedCode = 143
-
-const compared = Effect.fnUntraced(function* ({ scene, story }: Acts.Play, name: string) {
-  const tables = yield* Comparison.make(scene)
-  const rows = tables.reduce((sum, { sourceRows }) => sum + sourceRows, 0)
-  const agrees = Comparison.agrees(tables)
-  yield* story.step(
-    agrees ? "good" : "bad",
-    agrees
-      ? `${name}: all ${count(rows)} rows agree, to the penny`
-      : `${name}: ${count(Comparison.differing(tables))} of ${count(rows)} rows differ`
-  )
-  return tables
-})

@@ -28,7 +28,7 @@ export const fold = (dropped: ReadonlyArray<Dropped>): ReadonlyArray<Truth> => {
       new Map()
     ])
   )
-  const before = new Map<string, ReadonlyArray<string>>()
+  const before = new Map<string, ReadonlySet<string>>()
   for (const { delivery, modifiedMs } of dropped) {
     const file = read(delivery, modifiedMs)
     if (file === undefined) continue
@@ -40,8 +40,8 @@ export const fold = (dropped: ReadonlyArray<Dropped>): ReadonlyArray<Truth> => {
       if (last === undefined || last.atMs <= atMs) known?.set(keyOf(row), { atMs, row })
     }
     if (!file.isReplacing) continue
-    const keys = file.rows.map(keyOf)
-    for (const key of before.get(delivery.key) ?? []) if (!keys.includes(key)) known?.delete(key)
+    const keys = new Set(file.rows.map(keyOf))
+    for (const key of before.get(delivery.key) ?? []) if (!keys.has(key)) known?.delete(key)
     before.set(delivery.key, keys)
   }
   return [...tables].map(([table, rows]) => ({ table, rows: [...rows.values()].map(({ row }) => row) }))
@@ -95,7 +95,7 @@ const returns = (file: string, bytes: Uint8Array): File | undefined => {
     return_id: row["Retoure"] ?? null,
     order_number: row["Auftrag"] ?? null,
     product_code: row["Artikel"] ?? null,
-    quantity: row["Menge"] ?? null,
+    quantity: row["Menge"]?.replaceAll(".", "") ?? null,
     condition: row["Zustand"] ?? null,
     remark: row["Bemerkung"] === "" ? null : (row["Bemerkung"] ?? null),
     value_eur: (row["Wert EUR"] ?? "").replaceAll(".", "").replace(",", "."),

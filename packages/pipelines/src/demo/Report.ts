@@ -1,4 +1,6 @@
+import { moneyExponent } from "@northstar/connectors/stripe/Currency"
 import * as Chart from "./Chart.ts"
+import { figure, numbers, section, table } from "./Page.ts"
 import { style } from "./Style.ts"
 
 /** What a run of the demo measured. Times are Unix milliseconds. */
@@ -20,6 +22,8 @@ export interface Report {
     readonly revenueMinor: bigint
   }>
   readonly reconciliation: ReadonlyArray<Reconciled>
+  /** One order in the mart `order_lifecycle`, before something late came in and after, if the run had one. */
+  readonly order?: Order
   /** What happened on the way, in order. */
   readonly events: ReadonlyArray<{
     readonly atMs: number
@@ -27,6 +31,15 @@ export interface Report {
     readonly tone: Chart.Marker["tone"]
     readonly text: string
   }>
+}
+
+/** What was known of an order, and what is. */
+export interface Order {
+  readonly number: string
+  readonly what: string
+  readonly changes: ReadonlyArray<{ readonly name: string; readonly before: string; readonly after: string }>
+  /** Orders whose rows changed, this one included. */
+  readonly moved: number
 }
 
 /** One table at the source and in the warehouse, at one position. */
@@ -48,8 +61,8 @@ export interface Reconciled {
 export const html = (report: Report): string => {
   const agrees = report.reconciliation.every(isAgreed)
   const verdict = agrees
-    ? "Source and curated tables agree, to the row and the penny."
-    : "Source and curated tables do not agree."
+    ? "Sources and curated tables agree, to the row and the penny."
+    : "Sources and curated tables do not agree."
   return [
     `<!doctype html>`,
     `<html lang="en">`,
@@ -62,6 +75,7 @@ export const html = (report: Report): string => {
     figures(report),
     section("Reconciliation", reconciliation(report.reconciliation)),
     section("What happened", events(report)),
+    ...(report.order === undefined ? [] : [section(`Order ${Chart.escape(report.order.number)}`, order(report.order))]),
     ...charts(report),
     `</main></body></html>`,
     ""
@@ -74,16 +88,17 @@ export const isAgreed = (table: Reconciled): boolean =>
   table.sourceRows === table.curatedRows &&
   table.money.every(({ sourceMinor, curatedMinor }) => sourceMinor === curatedMinor)
 
-/** Minor units as text, digit by digit: `-£1,234.50`. All currencies of the shop have two minor digits. */
+/** Minor units as text, digit by digit: `-£1,234.50`. */
 export const money = (minor: bigint, currency: string): string => {
-  const digits = (minor < 0n ? -minor : minor).toString().padStart(3, "0")
-  const major = BigInt(digits.slice(0, -2)).toLocaleString("en-GB")
-  return `${minor < 0n ? "-" : ""}${symbols[currency] ?? `${currency} `}${major}.${digits.slice(-2)}`
+  const decimals = moneyExponent(currency, "9999-12-31")
+  const digits = (minor < 0n ? -minor : minor).toString().padStart(decimals + 1, "0")
+  const at = digits.length - decimals
+  const major = BigInt(digits.slice(0, at)).toLocaleString("en-GB")
+  const rest = decimals === 0 ? "" : `.${digits.slice(at)}`
+  return `${minor < 0n ? "-" : ""}${symbols[currency] ?? `${currency} `}${major}${rest}`
 }
 
 const symbols: Readonly<Record<string, string>> = { GBP: "£", EUR: "€", USD: "$" }
-
-const section = (title: string, body: string): string => `<section><h2>${title}</h2>${body}</section>`
 
 const when = ({ startedAtMs, endedAtMs }: Report): string => {
   const at = `${new Date(startedAtMs).toISOString().slice(0, 16).replace("T", " ")} UTC`
@@ -123,6 +138,15 @@ const reconciliation = (tables: Report["reconciliation"]): string => {
   return table(heads, rows)
 }
 
+const order = ({ changes, moved, what }: Order): string => {
+  const rows = changes.map(({ after, before, name }) => {
+    const cell = before === after ? "<td>" : `<td class="good">`
+    return `<tr><th scope="row">${Chart.escape(name)}</th><td>${Chart.escape(before)}</td>${cell}${Chart.escape(after)}</td></tr>`
+  })
+  const orders = moved === 1 ? "No other order moved." : `${moved} orders moved.`
+  return `<p class="about">${Chart.escape(what)} ${orders}</p>${table(["marts.order_lifecycle", "before", "after"], rows)}`
+}
+
 const events = (report: Report): string => {
   const items = report.events.map(
     ({ atMs, tone, text }) =>
@@ -132,12 +156,12 @@ const events = (report: Report): string => {
 }
 
 const charts = (report: Report): ReadonlyArray<string> => {
-  const xMax = seconds(report, report.endedAtMs)
-  const markers = report.events.map(({ atMs, tone }, index) => ({
-    x: seconds(report, atMs),
-    label: String(index + 1),
-    tone
-  }))
+  // What came after the last sample has nothing to be drawn on.
+  const measuredMs = [...report.freshness, ...report.throughput].map(({ atMs }) => atMs)
+  const xMax = measuredMs.length === 0 ? 0 : seconds(report, Math.max(...measuredMs))
+  const markers = report.events
+    .map(({ atMs, tone }, index) => ({ x: seconds(report, atMs), label: String(index + 1), tone }))
+    .filter(({ x }) => x <= xMax)
   const rate = (key: "committed" | "published") =>
     report.throughput.map((sample) => ({ x: seconds(report, sample.atMs), y: sample[key] }))
   const freshness = report.freshness.map(({ atMs, lagMs }) => ({ x: seconds(report, atMs), y: lagMs / 1000 }))
@@ -216,24 +240,5 @@ const perDay = (currency: string, days: Report["days"]): ReadonlyArray<string> =
     )
   ]
 }
-
-const figure = (
-  title: string,
-  description: string,
-  chart: (frame: { readonly title: string; readonly description: string }) => string,
-  values: string
-): string =>
-  section(
-    title,
-    `<p class="about">${description}</p><figure>${chart({ title, description })}</figure>` +
-      `<details><summary>The numbers</summary>${values}</details>`
-  )
-
-const table = (heads: ReadonlyArray<string>, rows: ReadonlyArray<string>): string =>
-  `<div class="scroll"><table><thead><tr>${heads.map((head) => `<th scope="col">${head}</th>`).join("")}</tr></thead>` +
-  `<tbody>${rows.join("")}</tbody></table></div>`
-
-const numbers = (values: ReadonlyArray<number>): string =>
-  `<tr>${values.map((value) => `<td>${Chart.number(value)}</td>`).join("")}</tr>`
 
 const seconds = (report: Report, atMs: number): number => (atMs - report.startedAtMs) / 1000

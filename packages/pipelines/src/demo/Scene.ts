@@ -1,18 +1,20 @@
+import { randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import * as Postgres from "@northstar/connectors/local/Postgres"
+import * as LocalStripe from "@northstar/connectors/local/stripe/LocalStripe"
 import * as Load from "@northstar/connectors/project/Load"
 import type { PostgresFeed, Project } from "@northstar/connectors/project/Project"
 import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
-import { Effect, Redacted } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import * as Database from "../shop/Database.ts"
 import * as OnlineRetail from "../shop/OnlineRetail.ts"
 import * as Replay from "../shop/Replay.ts"
 import * as Schema from "../shop/Schema.ts"
 import * as Process from "./Process.ts"
 
-/** What a demo plays on: a shop's database, its project, and the folder of everything that is written. */
+/** What a demo plays on: a shop's database, its Stripe account, a drop folder, its project, and the folder of everything that is written. */
 export interface Scene {
   readonly folder: string
   readonly url: string
@@ -22,6 +24,10 @@ export interface Scene {
   readonly project: Project
   /** Its database. */
   readonly shop: PostgresFeed
+  /** Its Stripe account; stands still unless it is moved. */
+  readonly stripe: LocalStripe.LocalStripe
+  /** Where its partners put their files. */
+  readonly drop: string
   readonly config: string
   /** Starts `northstar <args> --config <config>` in a process of its own, which prints into `<log>.log`. */
   readonly northstar: (log: string, ...args: ReadonlyArray<string>) => ReturnType<typeof Process.start>
@@ -33,18 +39,35 @@ const mark = "// Written by northstar demo, which removes what stands beside thi
 const configText = `${mark}
 import * as Project from "@northstar/connectors/project/Project"
 import northstar from "@northstar/pipelines/northstar.config"
+import * as Partners from "@northstar/pipelines/Partners"
+import * as Payments from "@northstar/pipelines/Payments"
 import * as Tables from "@northstar/pipelines/Tables"
 
 export default Project.define({
   ...northstar,
   name: "demo",
-  sources: [Project.postgres({ name: "shop", url: process.env["NORTHSTAR_POSTGRES_URL"], tables: Tables.all, heartbeatSeconds: 1 })],
+  sources: [
+    Project.postgres({ name: "shop", url: process.env["NORTHSTAR_POSTGRES_URL"], tables: Tables.all, heartbeatSeconds: 1 }),
+    Project.stripe({
+      apiKey: process.env["STRIPE_API_KEY"],
+      endpoint: process.env["STRIPE_ENDPOINT"],
+      tables: Payments.all,
+      pollSeconds: 2
+    }),
+    Project.files({ name: "partners", from: Project.folder("drop"), contracts: Partners.all, pollSeconds: 1 })
+  ],
   landing: Project.folder("landing"),
   warehouse: Project.duckdb("warehouse.duckdb")
 })
 `
 
-/** Starts the database, creates the shop's tables and writes the project's configuration into an emptied `folder`. */
+/** A reader of the slot that is silent so long is given up: a second one need not wait longer to know that the first lives. */
+const hasty = "alter role current_user set wal_sender_timeout = '6s';"
+
+/** How long before now the Stripe account was opened. */
+export const accountAgeMs = 8 * 86_400_000
+
+/** Starts the database and the Stripe account, creates the shop's tables and writes the project's configuration into an emptied `folder`. */
 export const open = Effect.fn("Scene.open")(function* (options: {
   readonly folder: string
   readonly northstar: ReadonlyArray<string>
@@ -52,8 +75,17 @@ export const open = Effect.fn("Scene.open")(function* (options: {
   const folder = resolve(options.folder)
   const config = join(folder, Load.fileName)
   yield* emptied(folder, config)
+  const drop = join(folder, "drop")
   const { major, port, url } = yield* Postgres.start()
-  yield* Effect.scoped(Effect.flatMap(Database.connect(url), (database) => database.script(Schema.create)))
+  const stripe = yield* LocalStripe.start({ startMs: (yield* Clock.currentTimeMillis) - accountAgeMs })
+  const env = {
+    NORTHSTAR_POSTGRES_URL: url,
+    STRIPE_API_KEY: stripe.apiKey,
+    STRIPE_ENDPOINT: `http://${stripe.host}:${stripe.port}`,
+    // Nobody needs to read these tokens once the demo is over.
+    NORTHSTAR_CARD_KEYS: yield* Effect.sync(() => randomBytes(32).toString("base64"))
+  }
+  yield* Effect.scoped(Effect.flatMap(Database.connect(url), (database) => database.script(Schema.create + hasty)))
   const loaded = yield* Load.project(config)
   const shop = yield* Load.postgres(config)
   return {
@@ -63,12 +95,11 @@ export const open = Effect.fn("Scene.open")(function* (options: {
     major,
     project: loaded,
     shop: { ...shop, source: { ...shop.source, url: Redacted.make(url, { label: "postgres url" }) } },
+    stripe,
+    drop,
     config,
     northstar: (log, ...args) =>
-      Process.start([...options.northstar, ...args, "--config", config], {
-        log: join(folder, `${log}.log`),
-        env: { NORTHSTAR_POSTGRES_URL: url }
-      })
+      Process.start([...options.northstar, ...args, "--config", config], { log: join(folder, `${log}.log`), env })
   } satisfies Scene
 })
 
@@ -82,7 +113,7 @@ export const fill = Effect.fn("Scene.fill")(function* (
   yield* Replay.fill(url, plan.history)
   const past = orders.filter(({ placedAtMs }) => placedAtMs < options.liveFromMs)
   const lines = past.reduce((sum, order) => sum + order.lines.length, 0)
-  return { orders: past.length, lines, events: plan.events }
+  return { orders: past.length, lines, events: plan.events, lives: plan.lives }
 })
 
 /** What `northstar source apply` does: publication, rights and slot. */
@@ -99,7 +130,7 @@ const emptied = (folder: string, config: string): Effect.Effect<void, ConnectorE
     yield* Effect.try({
       try: () => {
         rmSync(folder, { recursive: true, force: true })
-        mkdirSync(folder, { recursive: true })
+        mkdirSync(join(folder, "drop"), { recursive: true })
         writeFileSync(config, configText)
       },
       catch: (cause) => unwritable(folder, cause)

@@ -73,10 +73,12 @@ export const table = (heads: ReadonlyArray<string>, rows: ReadonlyArray<Readonly
   return [heads, ...rows].map((row) => `  ${text(row)}`).join("\n")
 }
 
-/** Both sides of every table. */
+/** Both sides of every table; of many currencies the shop's own. */
 export const comparison = (tables: ReadonlyArray<Reconciled>): string => {
   const sums = (each: Reconciled, side: "sourceMinor" | "curatedMinor") =>
-    each.money.map((sum) => money(sum[side], sum.currency)).join(" ") || "–"
+    each.money.length > 2
+      ? each.money.flatMap((sum) => (sum.currency === "GBP" ? [money(sum[side], sum.currency)] : [])).join() + " …"
+      : each.money.map((sum) => money(sum[side], sum.currency)).join(" ") || "–"
   return table(
     ["table", "source rows", "curated rows", "differing", "source sum", "curated sum"],
     tables.map((each) => [

@@ -55,10 +55,7 @@ const sums = (table: Table, source: ReadonlyArray<Values>, curated: ReadonlyArra
   const [pair] = table.money
   if (pair === undefined) return []
   const sum = (rows: ReadonlyArray<Values>, currency: string) =>
-    rows.reduce(
-      (total, row) => (row[pair.currency] === currency ? total + BigInt(row[pair.amount] ?? 0) : total),
-      0n
-    )
+    rows.reduce((total, row) => (row[pair.currency] === currency ? total + BigInt(row[pair.amount] ?? 0) : total), 0n)
   const currencies = [...new Set([...source, ...curated].map((row) => row[pair.currency] ?? ""))].toSorted()
   return currencies.map((currency) => ({
     currency: currency.toUpperCase(),

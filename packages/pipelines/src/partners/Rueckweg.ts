@@ -15,7 +15,7 @@ export interface Return {
   readonly valueMinor: bigint
   readonly remark: string
   readonly receivedAtMs: number
-  /** What the parcel looked like, and from the day after what was in it. */
+  /** What the parcel looked like, and a day later what was found in it. */
   readonly condition: string
   readonly verdict: string
 }
@@ -77,7 +77,7 @@ export const returns = (all: ReadonlyArray<Return>, fromMs: number, toMs: number
       each.number,
       each.orderNumber,
       each.productCode,
-      String(each.quantity),
+      grouped(String(each.quantity)),
       each.receivedAtMs < fromMs ? each.verdict : each.condition,
       flaws.hasCard === true && index === 0 ? `bitte ${cardNumber} belasten` : each.remark,
       euros(each.valueMinor),

@@ -14,14 +14,17 @@ export interface Shelf {
 /** Pieces that a product has on the shelf when the shop opens. */
 const pieces = 5000
 
-/** The shelves at an instant: of every product that was ordered by then, what is left, and what open orders wait for. */
+/** Stockwell keeps what hangs, lights and holds: the rest lies in the shop's own cellar. */
+const isKept = (productCode: string): boolean => /^(84|85)\d{3}/.test(productCode)
+
+/** The shelves at an instant: of every product it keeps that was ordered by then, what is left, and what open orders wait for. */
 export const shelves = (lives: ReadonlyArray<Life>, atMs: number): ReadonlyArray<Shelf> => {
   const taken = new Map<string, { gone: number; reserved: number }>()
   for (const { rows, steps } of lives) {
     if (Date.parse(rows.order.placed_at) >= atMs) continue
     const isGone = rows.order.kind !== "sale" || steps.some((step) => step.status === "shipped" && step.atMs < atMs)
     for (const { product_code, quantity } of rows.lines) {
-      if (!/^\d{5}/.test(product_code)) continue
+      if (!isKept(product_code)) continue
       const sofar = taken.get(product_code) ?? { gone: 0, reserved: 0 }
       sofar[isGone ? "gone" : "reserved"] += quantity
       taken.set(product_code, sofar)

@@ -43,13 +43,14 @@ interface Payment {
 }
 
 /**
- * Draws how a sale is paid: at its step `paid`, or never if it has none or costs nothing. Half the shoppers abroad pay in
- * their own currency; some cards are declined at first; some payments are captured when the goods leave, a few of them
+ * Draws how a sale is paid: at its step `paid`, or never if it has none or costs nothing. Half the shoppers in the euro
+ * zone, and all in Japan and Poland, pay in their own currency; some cards are declined at first; some payments are captured when the goods leave, a few of them
  * short. Of the paid ones some are given back in parts, days later, and some are contested. Metadata `order_id` is the order's number.
  */
 export const draw = ({ rows: { order }, steps }: Life, random: Random.Random): Course | undefined => {
   const paidAtMs = steps.find(({ status }) => status === "paid")?.atMs
-  const currency = random.nextDoubleUnsafe() < 0.5 ? abroad[order.country] : undefined
+  const known = abroad[order.country]
+  const currency = random.nextDoubleUnsafe() < 0.5 || known?.currency !== "eur" ? known : undefined
   const amount = inCurrency(order.total_minor, currency?.per100)
   if (paidAtMs === undefined || amount <= 0n) return undefined
   const orderNumber = order.order_number

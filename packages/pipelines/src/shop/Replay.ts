@@ -96,7 +96,7 @@ export const run = Effect.fn("Replay.run")(function* (
   events: Plan["events"],
   options: {
     readonly eventsPerSecond?: number
-    readonly onProgress?: (progress: Progress) => Effect.Effect<void>
+    readonly onProgress?: (progress: Progress) => Effect.Effect<void, ConnectorError>
   } = {}
 ): Effect.fn.Return<number, ConnectorError, Scope.Scope> {
   const database = yield* Database.connect(url)

@@ -17,7 +17,8 @@ export const insert = (parsing: Parsing): Dml => {
 
 /** `(a, b)` if it comes next. */
 const names = ({ reader }: Parsing): string => {
-  if (!reader.is("(") || reader.peek(1)?.kind !== "name" || reader.is("(", "SELECT") || reader.is("(", "WITH")) return ""
+  if (!reader.is("(") || reader.peek(1)?.kind !== "name" || reader.is("(", "SELECT") || reader.is("(", "WITH"))
+    return ""
   reader.expect("(")
   const all = [identifier(nameOf(reader))]
   while (reader.take(",")) all.push(identifier(nameOf(reader)))

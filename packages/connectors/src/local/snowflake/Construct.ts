@@ -40,14 +40,19 @@ export const call =
     `${name}(${args.map(({ sql }) => sql).join(", ")})`
 
 /** The argument as a text: a VARIANT text without its quotes, a JSON null as NULL. */
-export const textOf = ({ sql, semi }: Argument): string => (semi === undefined ? sql : `json_extract_string(${sql}, '$')`)
+export const textOf = ({ sql, semi }: Argument): string =>
+  semi === undefined ? sql : `json_extract_string(${sql}, '$')`
 
 /** Of Snowflake's function, only what our statements use is known here. */
 export const unsupported = (what: string): SnowflakeError =>
   new SnowflakeError("000002", "0A000", `Unsupported feature '${what}'.`)
 
 /** The one literal that is on the allowlist for an argument. */
-export const only = <Value extends string>(name: string, argument: Argument | undefined, ...allowed: ReadonlyArray<Value>): Value => {
+export const only = <Value extends string>(
+  name: string,
+  argument: Argument | undefined,
+  ...allowed: ReadonlyArray<Value>
+): Value => {
   const found = allowed.find((value) => value === argument?.literal)
   if (found === undefined) throw unsupported(`${name} with an argument that is not '${allowed.join("' or '")}'`)
   return found

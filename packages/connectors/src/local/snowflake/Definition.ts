@@ -1,18 +1,17 @@
 import { unsupported } from "./Construct.ts"
-import { identifier, permanentObject, schemaObject, temporaryObject } from "./Names.ts"
+import { identifier, objectKey, permanentObject, schemaObject, temporaryObject } from "./Names.ts"
 import { locate, nameOf, type Parsing } from "./Parsing.ts"
 import { query } from "./Query.ts"
 import { readType } from "./SqlType.ts"
 import type { ObjectName, Statement } from "./Statement.ts"
 
-type Ddl = Extract<Statement, { readonly _tag: "Ddl" }>
+/** CREATE, ALTER, DROP or TRUNCATE. */
+export type Ddl = Extract<Statement, { readonly _tag: "Ddl" }>
 
 const executed = "Statement executed successfully."
 
-const ddl = (
-  parsing: Parsing,
-  given: Pick<Ddl, "verb" | "object" | "name" | "sql"> & Partial<Ddl>
-): Ddl => ({
+/** A definition with what most have in common. */
+export const ddl = (parsing: Parsing, given: Pick<Ddl, "verb" | "object" | "name" | "sql"> & Partial<Ddl>): Ddl => ({
   _tag: "Ddl",
   temporary: false,
   transient: false,
@@ -88,7 +87,8 @@ const columnDefinitions = (parsing: Parsing): string => {
   return ` (${all.join(", ")})`
 }
 
-const columnDefinition = (parsing: Parsing): string => {
+/** Reads a column's name, type and constraint. */
+export const columnDefinition = (parsing: Parsing): string => {
   const { reader } = parsing
   const name = identifier(nameOf(reader))
   const { duckdb, family, name: type } = readType(reader)
@@ -134,7 +134,14 @@ const createSchema = (parsing: Parsing, { mayExist, transient }: How): Ddl => {
   const name = schemaOf(parsing)
   tableOptions(parsing)
   const sql = `CREATE SCHEMA${mayExist ? " IF NOT EXISTS" : ""} ${schemaObject(name.database, name.schema)}`
-  return ddl(parsing, { verb: "CREATE", object: "SCHEMA", name, transient, sql, message: `Schema ${name.name} successfully created.` })
+  return ddl(parsing, {
+    verb: "CREATE",
+    object: "SCHEMA",
+    name,
+    transient,
+    sql,
+    message: `Schema ${name.name} successfully created.`
+  })
 }
 
 const databaseOf = ({ reader }: Parsing): ObjectName => {
@@ -147,7 +154,14 @@ const createDatabase = (parsing: Parsing, { mayExist, transient }: How): Ddl => 
   const name = databaseOf(parsing)
   tableOptions(parsing)
   const sql = `ATTACH${mayExist ? " IF NOT EXISTS" : ""} ':memory:' AS ${identifier(name.name)}; CREATE SCHEMA IF NOT EXISTS ${schemaObject(name.name, "PUBLIC")}`
-  return ddl(parsing, { verb: "CREATE", object: "DATABASE", name, transient, sql, message: `Database ${name.name} successfully created.` })
+  return ddl(parsing, {
+    verb: "CREATE",
+    object: "DATABASE",
+    name,
+    transient,
+    sql,
+    message: `Database ${name.name} successfully created.`
+  })
 }
 
 /** DROP of a table, view, schema or database; `undefined` for any other object. */
@@ -157,7 +171,8 @@ export const drop = (parsing: Parsing): Ddl | undefined => {
   if (object === undefined) return undefined
   reader.expect("DROP", object)
   const ifExists = reader.take("IF", "EXISTS") ? " IF EXISTS" : ""
-  const name = object === "SCHEMA" ? schemaOf(parsing) : object === "DATABASE" ? databaseOf(parsing) : reader.objectName()
+  const name =
+    object === "SCHEMA" ? schemaOf(parsing) : object === "DATABASE" ? databaseOf(parsing) : reader.objectName()
   if (reader.is("CASCADE") || reader.is("RESTRICT")) reader.next()
   const sql = {
     TABLE: `DROP TABLE${ifExists} ${locate(parsing, name)}`,
@@ -169,8 +184,8 @@ export const drop = (parsing: Parsing): Ddl | undefined => {
   return ddl(parsing, { verb: "DROP", object, name, temporary, sql, message: `${name.name} successfully dropped.` })
 }
 
-const isTemporary = (temporary: ReadonlySet<string>, { database, schema, name }: ObjectName): boolean =>
-  temporary.has([database, schema, name].join("\0"))
+/** Whether the session has a temporary table of the name. */
+export const isTemporary = (temporary: ReadonlySet<string>, name: ObjectName): boolean => temporary.has(objectKey(name))
 
 /** TRUNCATE [TABLE] [IF EXISTS]. */
 export const truncate = (parsing: Parsing): Ddl => {
@@ -180,45 +195,4 @@ export const truncate = (parsing: Parsing): Ddl => {
   const name = reader.objectName()
   const sql = `TRUNCATE ${locate(parsing, name)}`
   return ddl(parsing, { verb: "TRUNCATE", object: "TABLE", name, temporary: isTemporary(session.temporary, name), sql })
-}
-
-/** ALTER TABLE of columns or the name; `undefined` for all else, which is the account's. */
-export const alter = (parsing: Parsing): Ddl | undefined => {
-  const { reader, session } = parsing
-  const rest = parsing.tokens.map(({ text }) => text)
-  if (!reader.is("ALTER", "TABLE") || rest.includes("POLICY") || rest.includes("CLUSTER") || rest.includes("CLUSTERING")) {
-    return undefined
-  }
-  reader.expect("ALTER", "TABLE")
-  const ifExists = reader.take("IF", "EXISTS") ? " IF EXISTS" : ""
-  const name = reader.objectName()
-  const sql = `ALTER TABLE${ifExists} ${locate(parsing, name)} ${alteration(parsing, name)}`
-  return ddl(parsing, { verb: "ALTER", object: "TABLE", name, temporary: isTemporary(session.temporary, name), sql })
-}
-
-const alteration = (parsing: Parsing, of: ObjectName): string => {
-  const { reader } = parsing
-  if (reader.take("ADD")) {
-    reader.take("COLUMN")
-    return `ADD COLUMN${reader.take("IF", "NOT", "EXISTS") ? " IF NOT EXISTS" : ""} ${columnDefinition(parsing)}`
-  }
-  if (reader.take("RENAME", "COLUMN")) {
-    const before = identifier(nameOf(reader))
-    reader.expect("TO")
-    return `RENAME COLUMN ${before} TO ${identifier(nameOf(reader))}`
-  }
-  if (reader.take("RENAME", "TO")) {
-    const to = reader.objectName()
-    if (to.database !== of.database || to.schema !== of.schema) throw unsupported("renaming into another schema")
-    return `RENAME TO ${identifier(to.name)}`
-  }
-  if (reader.take("DROP", "COLUMN")) return `DROP COLUMN ${identifier(nameOf(reader))}`
-  if (!reader.take("MODIFY")) reader.expect("ALTER")
-  reader.take("COLUMN")
-  const column = identifier(nameOf(reader))
-  if (reader.take("DROP", "NOT", "NULL")) return `ALTER COLUMN ${column} DROP NOT NULL`
-  if (reader.take("SET", "NOT", "NULL")) return `ALTER COLUMN ${column} SET NOT NULL`
-  reader.take("SET", "DATA")
-  reader.expect("TYPE")
-  return `ALTER COLUMN ${column} SET DATA TYPE ${readType(reader).duckdb}`
 }

@@ -65,6 +65,7 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
     /Attempting to write to database/,
     () => ["000002", "0A000", "Unsupported feature 'a transaction that changes tables of two databases'."]
   ],
+  [/(cannot change column .* from type .*)/, ([, what]) => compilation("002108", "22000", String(what))],
   [/NOT NULL constraint failed/, () => ["100072", "22000", "NULL result in a non-nullable column"]],
   [/[Dd]ivision by zero/, () => ["100051", "22012", "Division by zero"]],
   [

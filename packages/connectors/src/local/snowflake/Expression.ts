@@ -1,10 +1,9 @@
-import { type Argument, type Construct, quote, textOf, unsupported } from "./Construct.ts"
-import { lookUp } from "./Constructs.ts"
-import { identifier } from "./Names.ts"
-import { bind, nameOf, type Parsing } from "./Parsing.ts"
+import { comparison } from "./Comparison.ts"
+import { type Argument, quote, textOf, unsupported } from "./Construct.ts"
+import { nameOrCall } from "./FunctionCall.ts"
+import { bind, type Parsing } from "./Parsing.ts"
 import { query } from "./Query.ts"
 import { readType, type SqlType } from "./SqlType.ts"
-import { SnowflakeError } from "./Statement.ts"
 import { castToText } from "./TextFunctions.ts"
 
 /** A rendered expression; rows stand only on the left of IN. */
@@ -36,7 +35,8 @@ const conjunction = (parsing: Parsing): Expression => chain(parsing, negation, [
 const negation = (parsing: Parsing): Expression =>
   parsing.reader.take("NOT") ? { sql: `(NOT ${negation(parsing).sql})` } : comparison(parsing)
 
-const additive = (parsing: Parsing): Expression => chain(parsing, multiplicative, ["+", "-", "||"])
+/** Reads an operand of a comparison. */
+export const additive = (parsing: Parsing): Expression => chain(parsing, multiplicative, ["+", "-", "||"])
 
 const multiplicative = (parsing: Parsing): Expression => chain(parsing, unary, ["*", "%"])
 
@@ -61,83 +61,6 @@ const chain = (
   }
 }
 
-const comparisons = ["=", "<>", "!=", "<=", ">=", "<", ">"]
-
-const comparison = (parsing: Parsing): Expression => {
-  const { reader } = parsing
-  let left = additive(parsing)
-  for (;;) {
-    const operator = comparisons.find((candidate) => reader.take(candidate))
-    if (operator !== undefined) left = { sql: `(${left.sql} ${operator} ${additive(parsing).sql})` }
-    else if (reader.take("IS")) left = { sql: `(${left.sql} IS ${isWhat(parsing)})` }
-    else if (reader.is("NOT", "IN") || reader.is("IN")) left = membership(parsing, left)
-    else if (reader.is("NOT", "LIKE") || reader.is("LIKE")) left = { sql: like(parsing, left.sql) }
-    else if (reader.is("NOT", "BETWEEN") || reader.is("BETWEEN")) left = { sql: between(parsing, left.sql) }
-    else return left
-  }
-}
-
-const isWhat = (parsing: Parsing): string => {
-  const { reader } = parsing
-  const not = reader.take("NOT") ? "NOT " : ""
-  if (reader.take("DISTINCT", "FROM")) return `${not}DISTINCT FROM ${additive(parsing).sql}`
-  reader.expect("NULL")
-  return `${not}NULL`
-}
-
-const like = (parsing: Parsing, left: string): string => {
-  const { reader } = parsing
-  const not = reader.take("NOT") ? "NOT " : ""
-  reader.expect("LIKE")
-  const pattern = additive(parsing).sql
-  return `(${left} ${not}LIKE ${pattern}${reader.take("ESCAPE") ? ` ESCAPE ${quote(reader.string())}` : ""})`
-}
-
-const between = (parsing: Parsing, left: string): string => {
-  const { reader } = parsing
-  const not = reader.take("NOT") ? "NOT " : ""
-  reader.expect("BETWEEN")
-  const low = additive(parsing).sql
-  reader.expect("AND")
-  return `(${left} ${not}BETWEEN ${low} AND ${additive(parsing).sql})`
-}
-
-const membership = (parsing: Parsing, left: Expression): Expression => {
-  const { reader } = parsing
-  const not = reader.take("NOT") ? "NOT " : ""
-  reader.expect("IN", "(")
-  const isQuery = reader.is("SELECT") || reader.is("WITH")
-  const { row } = left
-  if (row === undefined) {
-    const inside = isQuery ? query(parsing) : values(parsing).join(", ")
-    reader.expect(")")
-    return { sql: `(${left.sql} ${not}IN (${inside}))` }
-  }
-  if (isQuery && not !== "") throw unsupported("NOT IN of a row and a query")
-  const sql = isQuery ? rowInQuery(row, query(parsing)) : rowInList(parsing, row)
-  reader.expect(")")
-  return { sql: `(${not}${sql})` }
-}
-
-/** DuckDB takes a NULL in a row for equal to a NULL; Snowflake does not. True where it is, false or NULL where it is not. */
-const rowInQuery = (row: ReadonlyArray<string>, inside: string): string => {
-  const columns = row.map((_, index) => `"~${index}"`)
-  const same = row.map((sql, index) => `${columns[index]} = ${sql}`)
-  return `EXISTS (SELECT 1 FROM (${inside}) AS "~"(${columns.join(", ")}) WHERE ${same.join(" AND ")})`
-}
-
-const rowInList = (parsing: Parsing, row: ReadonlyArray<string>): string => {
-  const rows: Array<string> = []
-  do {
-    parsing.reader.expect("(")
-    const candidate = values(parsing)
-    parsing.reader.expect(")")
-    if (candidate.length !== row.length) throw parsing.reader.unexpected()
-    rows.push(`(${row.map((sql, index) => `${sql} = ${candidate[index]}`).join(" AND ")})`)
-  } while (parsing.reader.take(","))
-  return `(${rows.join(" OR ")})`
-}
-
 const unary = (parsing: Parsing): Expression => {
   if (parsing.reader.take("+")) return unary(parsing)
   if (!parsing.reader.take("-")) return postfix(parsing)
@@ -150,7 +73,7 @@ const postfix = (parsing: Parsing): Expression => {
   const { reader } = parsing
   let left = primary(parsing)
   for (;;) {
-    if (reader.take("::")) left = { ...cast(left, readType(reader)), name: left.name }
+    if (reader.take("::")) left = cast(left, readType(reader))
     else if (reader.take(":")) left = element(parsing, left, reader.name())
     else if (reader.is(".") && left.semi !== undefined) left = (reader.next(), element(parsing, left, reader.name()))
     else if (reader.is("[")) left = at(parsing, left)
@@ -167,7 +90,8 @@ const element = (parsing: Parsing, left: Expression, name: string): Expression =
 const at = (parsing: Parsing, left: Expression): Expression => {
   const { reader } = parsing
   reader.expect("[")
-  const path = reader.peek()?.kind === "string" ? `$."${reader.string().replaceAll('"', '\\"')}"` : `$[${reader.number()}]`
+  const path =
+    reader.peek()?.kind === "string" ? `$."${reader.string().replaceAll('"', '\\"')}"` : `$[${reader.number()}]`
   reader.expect("]")
   if (left.semi === undefined) throw unsupported("a path into what is no VARIANT")
   return { sql: `json_extract(${left.sql}, ${quote(path)})`, semi: "variant" }
@@ -278,81 +202,4 @@ const exists = (parsing: Parsing): string => {
   const sql = query(parsing)
   parsing.reader.expect(")")
   return `EXISTS (${sql})`
-}
-
-/** Functions of the standard that stand without parentheses. */
-const bare: ReadonlySet<string> = new Set(["CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_USER"])
-
-const nameOrCall = (parsing: Parsing): Expression => {
-  const { reader } = parsing
-  const token = reader.peek()
-  const isPlain = token?.kind === "name" && !token.quoted
-  if (isPlain && reader.peek(1)?.text === "(" && reader.peek(1)?.kind === "symbol") return functionCall(parsing)
-  if (isPlain && bare.has(token.text)) return { sql: lookUp(reader.name(), 0).render([], parsing.session) }
-  const parts = [nameOf(reader)]
-  while (reader.is(".") && reader.peek(1)?.kind === "name") {
-    reader.next()
-    parts.push(nameOf(reader))
-  }
-  if (reader.is("(")) throw unknownFunction(parts)
-  if (parts.length > 2) throw unsupported("a column with more than its table's name")
-  const name = parts.at(-1)!
-  return { sql: parts.map(identifier).join("."), name, word: parts.length === 1 ? name : undefined }
-}
-
-const unknownFunction = (parts: ReadonlyArray<string>): SnowflakeError =>
-  new SnowflakeError("002140", "42601", `SQL compilation error:\nUnknown user-defined function ${parts.join(".")}`)
-
-const functionCall = (parsing: Parsing): Expression => {
-  const { reader } = parsing
-  const name = reader.name()
-  reader.expect("(")
-  const isDistinct = reader.take("DISTINCT")
-  const args = arguments_(parsing, name)
-  reader.expect(")")
-  const found = lookUp(name, args.length)
-  if (isDistinct && (name !== "COUNT" || args.length !== 1)) throw unsupported(`${name}(DISTINCT …)`)
-  const sql = isDistinct ? `count(DISTINCT ${args[0]!.sql})` : found.render(args, parsing.session)
-  return { sql: over(parsing, name, found, sql), semi: found.semi }
-}
-
-const arguments_ = (parsing: Parsing, name: string): ReadonlyArray<Argument> => {
-  const { reader } = parsing
-  if (reader.is(")")) return []
-  if (name === "COUNT" && reader.take("*")) return [{ sql: "*" }]
-  const all: Array<Argument> = []
-  do {
-    const next = expression(parsing)
-    if (next.row !== undefined) throw reader.unexpected()
-    all.push(next)
-  } while (reader.take(","))
-  return all
-}
-
-const over = (parsing: Parsing, name: string, { role }: Construct, sql: string): string => {
-  const { reader } = parsing
-  if (!reader.take("OVER")) {
-    if (role === "window") throw unsupported(`${name} without OVER`)
-    return sql
-  }
-  if (role === undefined) throw unsupported(`${name} over a window`)
-  reader.expect("(")
-  const parts = reader.take("PARTITION", "BY") ? [`PARTITION BY ${values(parsing).join(", ")}`] : []
-  if (reader.is("ORDER")) parts.push(orderBy(parsing))
-  reader.expect(")")
-  return `${sql} OVER (${parts.join(" ")})`
-}
-
-/** NULLs are greater than all values in Snowflake: last in ascending order, first in descending order. */
-export const orderBy = (parsing: Parsing): string => {
-  const { reader } = parsing
-  reader.expect("ORDER", "BY")
-  const keys: Array<string> = []
-  do {
-    const key = value(parsing)
-    const isDescending = !reader.take("ASC") && reader.take("DESC")
-    const isFirst = reader.take("NULLS") ? reader.oneOf("FIRST", "LAST") === "FIRST" : isDescending
-    keys.push(`${key} ${isDescending ? "DESC" : "ASC"} NULLS ${isFirst ? "FIRST" : "LAST"}`)
-  } while (reader.take(","))
-  return `ORDER BY ${keys.join(", ")}`
 }

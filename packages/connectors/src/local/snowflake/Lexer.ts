@@ -13,7 +13,8 @@ export const lex = (sql: string): ReadonlyArray<Token> => {
     const before = tokens.at(-1)
     const isElement: boolean = read.kind === "name" && (isSymbol(before, ":") || (isPath && isSymbol(before, ".")))
     const token: Token = isElement && sql[at] !== '"' ? asWritten(sql.slice(at, end)) : read
-    isPath = isSymbol(token, ":") || (isPath && (isElement || token.kind === "number" || isSymbol(token, ".", "[", "]")))
+    isPath =
+      isSymbol(token, ":") || (isPath && (isElement || token.kind === "number" || isSymbol(token, ".", "[", "]")))
     tokens.push(token)
     at = isStageName(tokens) ? stagePath(sql, end, tokens) : end
     at = skipBlanks(sql, at)

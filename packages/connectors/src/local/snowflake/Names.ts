@@ -27,4 +27,5 @@ export const temporaryObject = ({ database, schema, name }: ObjectName): string 
   `temp.main."${[database, schema, name].map((part) => encodeName(part).replaceAll('"', '""')).join(".~.")}"`
 
 /** A schema as DuckDB SQL. */
-export const schemaObject = (database: string, schema: string): string => `${identifier(database)}.${identifier(schema)}`
+export const schemaObject = (database: string, schema: string): string =>
+  `${identifier(database)}.${identifier(schema)}`

@@ -1,5 +1,6 @@
+import { alter } from "./Alteration.ts"
 import { insert, merge, remove, update } from "./Change.ts"
-import { alter, create, drop, truncate } from "./Definition.ts"
+import { create, drop, truncate } from "./Definition.ts"
 import { copy } from "./Loading.ts"
 import { type Bindings, type Parsing, start } from "./Parsing.ts"
 import { query } from "./Query.ts"

@@ -34,7 +34,11 @@ export const start = (sql: string, bindings: Bindings, session: SessionState): P
   if (tokens.length === 0) throw new SnowflakeError("000900", "42601", "SQL compilation error:\nEmpty SQL statement.")
   const count = tokens.filter(({ kind, text }) => kind === "symbol" && text === ";").length + 1
   if (count > 1) {
-    throw new SnowflakeError("000008", "0A000", `Actual statement count ${count} did not match the desired statement count 1.`)
+    throw new SnowflakeError(
+      "000008",
+      "0A000",
+      `Actual statement count ${count} did not match the desired statement count 1.`
+    )
   }
   const reader = new TokenReader(tokens, session)
   return { reader, tokens, session, bindings, reads: new Map(), ctes: new Set(), bound: 0, ofFile: false }

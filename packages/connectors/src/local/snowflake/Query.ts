@@ -1,4 +1,5 @@
-import { expression, orderBy, value, values } from "./Expression.ts"
+import { expression, value, values } from "./Expression.ts"
+import { orderBy } from "./FunctionCall.ts"
 import { identifier } from "./Names.ts"
 import { reservedWords } from "../../snowflake/ReservedWords.ts"
 import { nameOf, type Parsing, read } from "./Parsing.ts"
@@ -12,7 +13,13 @@ export const query = (parsing: Parsing): string => {
   const parts = reader.take("WITH") ? [withOf(parsing)] : []
   parts.push(core(parsing))
   for (;;) {
-    const operator = reader.take("UNION") ? (reader.take("ALL") ? "UNION ALL" : "UNION") : reader.take("MINUS") || reader.take("EXCEPT") ? "EXCEPT" : undefined
+    const operator = reader.take("UNION")
+      ? reader.take("ALL")
+        ? "UNION ALL"
+        : "UNION"
+      : reader.take("MINUS") || reader.take("EXCEPT")
+        ? "EXCEPT"
+        : undefined
     if (operator === undefined) break
     parts.push(operator, core(parsing))
   }
@@ -162,7 +169,10 @@ export const table = (parsing: Parsing): string => {
     const name = alias(parsing)
     const columns = columnList(parsing)
     // Columns of VALUES are COLUMN1, COLUMN2, …
-    const named = columns === "" && ofValues ? `(${Array.from({ length: ofValues.columns }, (_, at) => `"COLUMN${at + 1}"`).join(", ")})` : columns
+    const named =
+      columns === "" && ofValues
+        ? `(${Array.from({ length: ofValues.columns }, (_, at) => `"COLUMN${at + 1}"`).join(", ")})`
+        : columns
     return `(${sql}) AS ${name === undefined ? `"~${reader.position}"` : identifier(name)}${named}`
   }
   return namedTable(parsing)

@@ -18,7 +18,14 @@ export const use = ({ reader }: Parsing): Of<"Session"> => {
   const what = reader.oneOf("ROLE", "WAREHOUSE", "DATABASE", "SCHEMA")
   if (what !== "SCHEMA") return { _tag: "Session", verb: "USE", set: new Map([[what, reader.name()]]) }
   const { database, schema } = reader.schemaName()
-  return { _tag: "Session", verb: "USE", set: new Map([["DATABASE", database], ["SCHEMA", schema]]) }
+  return {
+    _tag: "Session",
+    verb: "USE",
+    set: new Map([
+      ["DATABASE", database],
+      ["SCHEMA", schema]
+    ])
+  }
 }
 
 /** ALTER SESSION SET name = value … or UNSET name, …. */

@@ -5,7 +5,18 @@ import type { TokenReader } from "./TokenReader.ts"
 export interface SqlType {
   /** As INFORMATION_SCHEMA and DESCRIBE spell it. */
   readonly name: string
-  readonly family: "number" | "float" | "boolean" | "text" | "binary" | "date" | "time" | "ntz" | "ltz" | "variant" | "array"
+  readonly family:
+    | "number"
+    | "float"
+    | "boolean"
+    | "text"
+    | "binary"
+    | "date"
+    | "time"
+    | "ntz"
+    | "ltz"
+    | "variant"
+    | "array"
   /** Digits, and those after the point, of a number. */
   readonly precision?: number
   readonly scale?: number
@@ -80,7 +91,8 @@ const readNumber = (reader: TokenReader): SqlType => {
   const precision = reader.number()
   const scale = reader.take(",") ? reader.number() : 0
   reader.expect(")")
-  if (precision < 1 || precision > 38 || scale < 0 || scale > precision) throw unsupported(`NUMBER(${precision},${scale})`)
+  if (precision < 1 || precision > 38 || scale < 0 || scale > precision)
+    throw unsupported(`NUMBER(${precision},${scale})`)
   return number(precision, scale)
 }
 

@@ -41,7 +41,11 @@ export const systemView = ({ database, name }: ObjectName): string => {
   const column = { SCHEMATA: "CATALOG_NAME", TABLES: "TABLE_CATALOG", COLUMNS: "TABLE_CATALOG" }[name]
   if (column === undefined) {
     const object = `${database}.INFORMATION_SCHEMA.${name}`
-    throw new SnowflakeError("002003", "42S02", `SQL compilation error:\nObject '${object}' does not exist or not authorized.`)
+    throw new SnowflakeError(
+      "002003",
+      "42S02",
+      `SQL compilation error:\nObject '${object}' does not exist or not authorized.`
+    )
   }
   return `(SELECT * FROM ${view(name)} WHERE "${column}" = ${quote(database)})`
 }

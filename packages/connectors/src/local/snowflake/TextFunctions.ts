@@ -2,7 +2,12 @@ import { call, type Constructs, textOf, unsupported } from "./Construct.ts"
 
 /** Functions on texts. Texts compare and count by Unicode code points, without a collation. */
 export const textFunctions: Constructs = {
-  CHR: { doc: "The character of a code point.", arity: [1, 1], render: call("chr"), golden: [["CHR(31) || CHR(955)", "\u001fλ"]] },
+  CHR: {
+    doc: "The character of a code point.",
+    arity: [1, 1],
+    render: call("chr"),
+    golden: [["CHR(31) || CHR(955)", "\u001fλ"]]
+  },
   CONCAT: {
     doc: "As ||: NULL if any argument is NULL.",
     arity: [1, 99],
@@ -10,6 +15,18 @@ export const textFunctions: Constructs = {
     golden: [
       ["CONCAT('a', 'b', 'c')", "abc"],
       ["CONCAT('a', NULL)", null]
+    ]
+  },
+  CONCAT_WS: {
+    doc: "The other arguments with the first between them; NULL if any argument is NULL.",
+    arity: [2, 99],
+    render: ([separator, ...args]) =>
+      `(${args.map(({ sql }) => sql).join(` || ${separator!.sql} || `)} || left(${separator!.sql}, 0))`,
+    golden: [
+      ["CONCAT_WS(',', 'one', 'two')", "one,two"],
+      ["CONCAT_WS(',', 'one')", "one"],
+      ["CONCAT_WS(',', 'one', NULL)", null],
+      ["CONCAT_WS(NULL, 'one')", null]
     ]
   },
   CONTAINS: {
@@ -22,24 +39,120 @@ export const textFunctions: Constructs = {
       ["CONTAINS(NULL, 'F')", null]
     ]
   },
-  ENDSWITH: { doc: "Whether the first text ends with the second.", arity: [2, 2], render: call("suffix"), golden: [["ENDSWITH('coffee', 'fee')", "true"]] },
-  STARTSWITH: { doc: "Whether the first text starts with the second.", arity: [2, 2], render: call("starts_with"), golden: [["STARTSWITH('coffee', 'Co')", "false"]] },
-  HEX_ENCODE: { doc: "Upper-case hex of bytes, or of a text's UTF-8 bytes.", arity: [1, 1], render: call("hex"), golden: [["HEX_ENCODE('é')", "C3A9"]] },
+  ENDSWITH: {
+    doc: "Whether the first text ends with the second.",
+    arity: [2, 2],
+    render: call("suffix"),
+    golden: [["ENDSWITH('coffee', 'fee')", "true"]]
+  },
+  STARTSWITH: {
+    doc: "Whether the first text starts with the second.",
+    arity: [2, 2],
+    render: call("starts_with"),
+    golden: [["STARTSWITH('coffee', 'Co')", "false"]]
+  },
+  HEX_ENCODE: {
+    doc: "Upper-case hex of bytes, or of a text's UTF-8 bytes.",
+    arity: [1, 1],
+    render: call("hex"),
+    golden: [["HEX_ENCODE('é')", "C3A9"]]
+  },
   LEFT: { doc: "The first n characters.", arity: [2, 2], render: call("left"), golden: [["LEFT('naïve', 3)", "naï"]] },
-  LENGTH: { doc: "Number of characters.", arity: [1, 1], render: call("length"), golden: [["LENGTH('naïve')", "5"], ["LENGTH('')", "0"]] },
+  LENGTH: {
+    doc: "Number of characters.",
+    arity: [1, 1],
+    render: call("length"),
+    golden: [
+      ["LENGTH('naïve')", "5"],
+      ["LENGTH('')", "0"]
+    ]
+  },
   LOWER: { doc: "Lower case.", arity: [1, 1], render: call("lower"), golden: [["LOWER('ÀB')", "àb"]] },
-  LPAD: { doc: "Filled up on the left to a length; a longer text is cut to it.", arity: [3, 3], render: call("lpad"), golden: [["LPAD('a', 3, '0')", "00a"], ["LPAD('abcd', 3, '0')", "abc"]] },
-  LTRIM: { doc: "Without the leading characters that are among those of the second text; by default blanks.", arity: [1, 2], render: call("ltrim"), golden: [["LTRIM('#0 a0', '0# ')", "a0"], ["LTRIM('  a ')", "a "]] },
-  MD5: { doc: "Lower-case hex of the MD5 of the text's UTF-8 bytes.", arity: [1, 1], render: call("md5"), golden: [["MD5('Snowflake')", "edf1439075a83a447fb8b630ddc9c8de"]] },
-  REPLACE: { doc: "Every occurrence replaced.", arity: [3, 3], render: call("replace"), golden: [["REPLACE('down', 'o', '00')", "d00wn"]] },
-  RIGHT: { doc: "The last n characters.", arity: [2, 2], render: call("right"), golden: [["RIGHT('naïve', 3)", "ïve"]] },
-  RPAD: { doc: "Filled up on the right to a length; a longer text is cut to it.", arity: [3, 3], render: call("rpad"), golden: [["RPAD('123', 6, '0')", "123000"], ["RPAD('', 2, '0')", "00"], ["RPAD('+05', 6, ':00')", "+05:00"], ["RPAD('+05:30', 6, ':00')", "+05:30"]] },
-  RTRIM: { doc: "Without the trailing characters that are among those of the second text; by default blanks.", arity: [1, 2], render: call("rtrim"), golden: [["RTRIM('1.500', '0')", "1.5"]] },
-  SHA2: { doc: "Lower-case hex of the SHA-256 of the text's UTF-8 bytes.", arity: [1, 1], render: call("sha256"), golden: [["LEFT(SHA2('Snowflake'), 8)", "1dbd59f6"]] },
-  SPLIT_PART: { doc: "The n-th part, from 1, between occurrences of a separator; '' beyond the last.", arity: [3, 3], render: call("split_part"), golden: [["SPLIT_PART('11.22', '.', 2)", "22"], ["SPLIT_PART('11.22', '.', 3)", ""]] },
-  SUBSTR: { doc: "Characters from a position, from 1, as many as asked for.", arity: [2, 3], render: call("substr"), golden: [["SUBSTR('testing 1', 9, 5)", "1"], ["SUBSTR('abc', 5)", ""], ["SUBSTR('abc', 2, 1)", "b"]] },
+  LPAD: {
+    doc: "Filled up on the left to a length; a longer text is cut to it.",
+    arity: [3, 3],
+    render: call("lpad"),
+    golden: [
+      ["LPAD('a', 3, '0')", "00a"],
+      ["LPAD('abcd', 3, '0')", "abc"]
+    ]
+  },
+  LTRIM: {
+    doc: "Without the leading characters that are among those of the second text; by default blanks.",
+    arity: [1, 2],
+    render: call("ltrim"),
+    golden: [
+      ["LTRIM('#0 a0', '0# ')", "a0"],
+      ["LTRIM('  a ')", "a "]
+    ]
+  },
+  MD5: {
+    doc: "Lower-case hex of the MD5 of the text's UTF-8 bytes.",
+    arity: [1, 1],
+    render: call("md5"),
+    golden: [["MD5('Snowflake')", "edf1439075a83a447fb8b630ddc9c8de"]]
+  },
+  REPLACE: {
+    doc: "Every occurrence replaced.",
+    arity: [3, 3],
+    render: call("replace"),
+    golden: [["REPLACE('down', 'o', '00')", "d00wn"]]
+  },
+  RIGHT: {
+    doc: "The last n characters.",
+    arity: [2, 2],
+    render: call("right"),
+    golden: [["RIGHT('naïve', 3)", "ïve"]]
+  },
+  RPAD: {
+    doc: "Filled up on the right to a length; a longer text is cut to it.",
+    arity: [3, 3],
+    render: call("rpad"),
+    golden: [
+      ["RPAD('123', 6, '0')", "123000"],
+      ["RPAD('', 2, '0')", "00"],
+      ["RPAD('+05', 6, ':00')", "+05:00"],
+      ["RPAD('+05:30', 6, ':00')", "+05:30"]
+    ]
+  },
+  RTRIM: {
+    doc: "Without the trailing characters that are among those of the second text; by default blanks.",
+    arity: [1, 2],
+    render: call("rtrim"),
+    golden: [["RTRIM('1.500', '0')", "1.5"]]
+  },
+  SHA2: {
+    doc: "Lower-case hex of the SHA-256 of the text's UTF-8 bytes.",
+    arity: [1, 1],
+    render: call("sha256"),
+    golden: [["LEFT(SHA2('Snowflake'), 8)", "1dbd59f6"]]
+  },
+  SPLIT_PART: {
+    doc: "The n-th part, from 1, between occurrences of a separator; '' beyond the last.",
+    arity: [3, 3],
+    render: call("split_part"),
+    golden: [
+      ["SPLIT_PART('11.22', '.', 2)", "22"],
+      ["SPLIT_PART('11.22', '.', 3)", ""]
+    ]
+  },
+  SUBSTR: {
+    doc: "Characters from a position, from 1, as many as asked for.",
+    arity: [2, 3],
+    render: call("substr"),
+    golden: [
+      ["SUBSTR('testing 1', 9, 5)", "1"],
+      ["SUBSTR('abc', 5)", ""],
+      ["SUBSTR('abc', 2, 1)", "b"]
+    ]
+  },
   SUBSTRING: { doc: "As SUBSTR.", arity: [2, 3], render: call("substr"), golden: [["SUBSTRING('abc', 2)", "bc"]] },
-  TRIM: { doc: "Without leading and trailing characters of the second text; by default blanks.", arity: [1, 2], render: call("trim"), golden: [["TRIM('  a b ')", "a b"]] },
+  TRIM: {
+    doc: "Without leading and trailing characters of the second text; by default blanks.",
+    arity: [1, 2],
+    render: call("trim"),
+    golden: [["TRIM('  a b ')", "a b"]]
+  },
   UPPER: { doc: "Upper case.", arity: [1, 1], render: call("upper"), golden: [["UPPER('àb')", "ÀB"]] },
   REGEXP_LIKE: {
     doc: "Whether the whole text matches a POSIX ERE pattern: anchored at both ends.",
@@ -80,7 +193,8 @@ export const textFunctions: Constructs = {
     arity: [1, 2],
     render: ([value, format]) => {
       if (format === undefined) return castToText(value!.semi === undefined ? value!.sql : textOf(value!))
-      if (format.literal === undefined || !/^X{1,16}$/.test(format.literal)) throw unsupported("TO_VARCHAR with this format")
+      if (format.literal === undefined || !/^X{1,16}$/.test(format.literal))
+        throw unsupported("TO_VARCHAR with this format")
       return `lpad(hex(CAST(${value!.sql} AS UHUGEINT)), ${format.literal.length}, ' ')`
     },
     golden: [

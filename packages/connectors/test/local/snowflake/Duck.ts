@@ -27,7 +27,9 @@ export const openDuck = Effect.gen(function* () {
   )
   const run = (sql: string): Effect.Effect<Rows> =>
     Effect.promise(async () =>
-      (await connection.runAndReadAll(sql)).getRows().map((row) => row.map((value) => (value === null ? null : String(value))))
+      (await connection.runAndReadAll(sql))
+        .getRows()
+        .map((row) => row.map((value) => (value === null ? null : String(value))))
     )
   yield* run("SET TimeZone = 'UTC'")
   yield* run(`ATTACH ':memory:' AS "${systemDatabase}"`)

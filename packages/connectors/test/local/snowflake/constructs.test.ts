@@ -14,7 +14,10 @@ const evaluate = (run: Effect.Success<typeof openDuck>, expression: string) =>
 describe("the allowlist", () => {
   it("says of every construct what Snowflake documents, with values", () => {
     const bare = constructs.filter(([, { doc, golden }]) => doc.length < 8 || golden.length === 0)
-    assert.deepStrictEqual(bare.map(([name]) => name), [])
+    assert.deepStrictEqual(
+      bare.map(([name]) => name),
+      []
+    )
   })
 
   it.live("D1 dialects: every construct gives on DuckDB the values that Snowflake documents", () =>

@@ -25,7 +25,13 @@ const codeOf = (sql: string): string => {
 describe("what is not on the allowlist is refused", () => {
   const refused: Readonly<Record<string, ReadonlyArray<string>>> = {
     "002140": ["SELECT median(1)", "SELECT epoch_ms(x) FROM t", "SELECT f.g(1)", "SELECT read_parquet('x')"],
-    "002040": ["SELECT 1::TINYINT", "SELECT CAST(x AS TIMESTAMP_TZ)", "CREATE TABLE t (a GEOGRAPHY)", "SELECT x::TIMESTAMP_NTZ", "SELECT x::VARCHAR(3)"],
+    "002040": [
+      "SELECT 1::TINYINT",
+      "SELECT CAST(x AS TIMESTAMP_TZ)",
+      "CREATE TABLE t (a GEOGRAPHY)",
+      "SELECT x::TIMESTAMP_NTZ",
+      "SELECT x::VARCHAR(3)"
+    ],
     "000938": ["SELECT md5()", "SELECT coalesce(1)"],
     "001003": [
       "SELECT 1 FROM",
@@ -79,7 +85,10 @@ describe("what is not on the allowlist is refused", () => {
         assert.throws(() => parse(sql, {}, state), SnowflakeError)
         return [sql, code]
       })
-      assert.deepStrictEqual(codes, statements.map((sql) => [sql, code]))
+      assert.deepStrictEqual(
+        codes,
+        statements.map((sql) => [sql, code])
+      )
     })
   }
 })
@@ -108,12 +117,22 @@ describe("names", () => {
 })
 
 describe("queries on DuckDB", () => {
-  const answers: ReadonlyArray<readonly [what: string, sql: string, rows: ReadonlyArray<ReadonlyArray<string | null>>]> = [
+  const answers: ReadonlyArray<
+    readonly [what: string, sql: string, rows: ReadonlyArray<ReadonlyArray<string | null>>]
+  > = [
     ["NULLs are last ascending", "SELECT column1 FROM (VALUES (NULL), (2), (1)) ORDER BY 1", [["1"], ["2"], [null]]],
-    ["NULLs are first descending", "SELECT column1 AS x FROM (VALUES (NULL), (2)) AS v ORDER BY x DESC", [[null], ["2"]]],
+    [
+      "NULLs are first descending",
+      "SELECT column1 AS x FROM (VALUES (NULL), (2)) AS v ORDER BY x DESC",
+      [[null], ["2"]]
+    ],
     ["NULLS LAST is heeded", "SELECT a FROM (VALUES (NULL), (2)) AS v(a) ORDER BY a DESC NULLS LAST", [["2"], [null]]],
     ["windows order NULLs so too", "SELECT row_number() OVER (ORDER BY a DESC) FROM (VALUES (NULL)) AS v(a)", [["1"]]],
-    ["QUALIFY", "SELECT a FROM (VALUES (1), (2)) AS v(a) QUALIFY row_number() OVER (PARTITION BY 1 ORDER BY a DESC) = 1", [["2"]]],
+    [
+      "QUALIFY",
+      "SELECT a FROM (VALUES (1), (2)) AS v(a) QUALIFY row_number() OVER (PARTITION BY 1 ORDER BY a DESC) = 1",
+      [["2"]]
+    ],
     ["EXCLUDE", "SELECT v.* EXCLUDE (b) FROM (VALUES (1, 2)) AS v(a, b)", [["1"]]],
     ["UNION removes repeats", "SELECT 1 AS a UNION SELECT 1 UNION ALL SELECT 2 ORDER BY a", [["1"], ["2"]]],
     ["HAVING without groups", "SELECT max(a) AS m FROM (VALUES (1)) AS v(a) HAVING max(a) > 1", []],
@@ -150,9 +169,15 @@ describe("queries on DuckDB", () => {
   it.live("INFORMATION_SCHEMA answers Snowflake's names and types", () =>
     Effect.gen(function* () {
       const run = yield* openDuck
-      yield* run(render(`CREATE TABLE t (a NUMBER(19,0), "b" VARCHAR NOT NULL, c TIMESTAMP_LTZ(6), d NUMBER(38,0), e BINARY, f NUMBER(12,2), g TIME(6), h FLOAT)`))
+      yield* run(
+        render(
+          `CREATE TABLE t (a NUMBER(19,0), "b" VARCHAR NOT NULL, c TIMESTAMP_LTZ(6), d NUMBER(38,0), e BINARY, f NUMBER(12,2), g TIME(6), h FLOAT)`
+        )
+      )
       const columns = yield* run(
-        render(`SELECT column_name, data_type, numeric_precision, numeric_scale, datetime_precision, is_nullable FROM information_schema.columns WHERE table_name = 'T' ORDER BY ordinal_position`)
+        render(
+          `SELECT column_name, data_type, numeric_precision, numeric_scale, datetime_precision, is_nullable FROM information_schema.columns WHERE table_name = 'T' ORDER BY ordinal_position`
+        )
       )
       assert.deepStrictEqual(columns, [
         ["A", "NUMBER", "19", "0", null, "YES"],
@@ -164,7 +189,9 @@ describe("queries on DuckDB", () => {
         ["G", "TIME", null, null, "6", "YES"],
         ["H", "FLOAT", null, null, null, "YES"]
       ])
-      const tables = yield* run(render("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'PUBLIC'"))
+      const tables = yield* run(
+        render("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'PUBLIC'")
+      )
       assert.deepStrictEqual(tables, [["T", "BASE TABLE"]])
     })
   )
@@ -180,7 +207,9 @@ describe("changes on DuckDB", () => {
         assert.strictEqual(outcome._tag, "Failure", values)
       }
       yield* run(render("INSERT INTO t (small, wide, money) SELECT 1, 9223372036854775807, 1.005"))
-      assert.deepStrictEqual(yield* run(render("SELECT small + 1, wide * 1000, money FROM t")), [["2", "9223372036854775807000", "1.01"]])
+      assert.deepStrictEqual(yield* run(render("SELECT small + 1, wide * 1000, money FROM t")), [
+        ["2", "9223372036854775807000", "1.01"]
+      ])
     })
   )
 
@@ -189,17 +218,26 @@ describe("changes on DuckDB", () => {
       const run = yield* openDuck
       yield* run(render("CREATE TABLE t AS SELECT 1 AS k, 'old' AS v"))
       const merge = (source: string) =>
-        parsed("Dml", `MERGE INTO t USING (SELECT column1 AS k, column2 AS v, column3 AS op FROM (VALUES ${source})) AS s ON t.k = s.k
-          WHEN MATCHED AND s.op = 2 THEN DELETE WHEN MATCHED AND s.op = 1 THEN UPDATE SET v = s.v WHEN NOT MATCHED AND s.op = 1 THEN INSERT (k, v) VALUES (s.k, s.v)`)
+        parsed(
+          "Dml",
+          `MERGE INTO t USING (SELECT column1 AS k, column2 AS v, column3 AS op FROM (VALUES ${source})) AS s ON t.k = s.k
+          WHEN MATCHED AND s.op = 2 THEN DELETE WHEN MATCHED AND s.op = 1 THEN UPDATE SET v = s.v WHEN NOT MATCHED AND s.op = 1 THEN INSERT (k, v) VALUES (s.k, s.v)`
+        )
       const isDetermined = (source: string) =>
-        Effect.map(Effect.suspend(() => run(merge(source).duplicates ?? "")), (rows) => rows.length === 0)
+        Effect.map(
+          Effect.suspend(() => run(merge(source).duplicates ?? "")),
+          (rows) => rows.length === 0
+        )
       assert.isTrue(yield* isDetermined("(1, 'a', 1), (2, 'b', 1), (2, 'c', 1)"))
       assert.isTrue(yield* isDetermined("(1, 'a', 1), (1, 'b', 3)"))
       assert.isTrue(yield* isDetermined("(1, 'a', 2), (1, 'b', 2)"))
       assert.isFalse(yield* isDetermined("(1, 'a', 1), (1, 'b', 1)"))
       assert.isFalse(yield* isDetermined("(1, 'a', 1), (1, 'b', 2)"))
       yield* run(merge("(1, 'new', 1), (2, 'b', 1), (3, 'c', 2)").sql)
-      assert.deepStrictEqual(yield* run(render("SELECT k, v FROM t ORDER BY k")), [["1", "new"], ["2", "b"]])
+      assert.deepStrictEqual(yield* run(render("SELECT k, v FROM t ORDER BY k")), [
+        ["1", "new"],
+        ["2", "b"]
+      ])
       yield* run(merge("(1, 'x', 2)").sql)
       assert.deepStrictEqual(yield* run(render("SELECT k FROM t")), [["2"]])
     })
@@ -208,7 +246,9 @@ describe("changes on DuckDB", () => {
   it.live("UPDATE and DELETE with and without other tables", () =>
     Effect.gen(function* () {
       const run = yield* openDuck
-      yield* run(render("CREATE TABLE t AS SELECT column1 AS k, column2 AS v FROM (VALUES (1, 'a'), (2, 'b'), (3, 'c'))"))
+      yield* run(
+        render("CREATE TABLE t AS SELECT column1 AS k, column2 AS v FROM (VALUES (1, 'a'), (2, 'b'), (3, 'c'))")
+      )
       const simple = parsed("Dml", "UPDATE t SET v = v || '!' WHERE k = 1")
       assert.deepStrictEqual(simple.update, {
         target: '"DB"."PUBLIC"."T" AS "T"',
@@ -217,10 +257,17 @@ describe("changes on DuckDB", () => {
       })
       const joined = parsed("Dml", "UPDATE t AS x SET v = s.w FROM (SELECT 2 AS k, 'w' AS w) AS s WHERE x.k = s.k")
       assert.isUndefined(joined.update)
-      for (const { sql } of [simple, joined, parsed("Dml", "DELETE FROM t WHERE EXISTS (SELECT 1 FROM (SELECT 3 AS k) AS s WHERE s.k = t.k)")]) {
+      for (const { sql } of [
+        simple,
+        joined,
+        parsed("Dml", "DELETE FROM t WHERE EXISTS (SELECT 1 FROM (SELECT 3 AS k) AS s WHERE s.k = t.k)")
+      ]) {
         yield* run(sql)
       }
-      assert.deepStrictEqual(yield* run(render("SELECT k, v FROM t ORDER BY k")), [["1", "a!"], ["2", "w"]])
+      assert.deepStrictEqual(yield* run(render("SELECT k, v FROM t ORDER BY k")), [
+        ["1", "a!"],
+        ["2", "w"]
+      ])
     })
   )
 })
@@ -252,15 +299,43 @@ describe("definitions", () => {
     })
   )
 
-  it("say what they are", () => {
-    const { message, name: of, temporary, transient, clusterBy } = parsed("Ddl", "CREATE TRANSIENT TABLE x.t (a DATE) CLUSTER BY (a)")
-    assert.deepStrictEqual({ message, of, temporary, transient, clusterBy }, {
-      message: "Table T successfully created.",
-      of: name("T", "X"),
-      temporary: false,
-      transient: true,
-      clusterBy: "(A)"
+  it.live("a column keeps its type, or changes the precision of its NUMBER", () =>
+    Effect.gen(function* () {
+      const run = yield* openDuck
+      yield* run(render("CREATE TABLE t (a NUMBER(10,0), b VARCHAR, c NUMBER(38,0))"))
+      const retype = (change: string) => Effect.exit(run(render(`ALTER TABLE t ALTER COLUMN ${change}`)))
+      for (const change of [
+        "a TYPE NUMBER(19,0)",
+        "a SET DATA TYPE NUMBER(38,0)",
+        "b TYPE VARCHAR",
+        "c TYPE NUMBER(12,0)"
+      ]) {
+        assert.strictEqual((yield* retype(change))._tag, "Success", change)
+      }
+      for (const change of ["a TYPE VARCHAR", "b TYPE NUMBER", "c TYPE NUMBER(12,2)"]) {
+        assert.strictEqual((yield* retype(change))._tag, "Failure", change)
+      }
     })
+  )
+
+  it("say what they are", () => {
+    const {
+      message,
+      name: of,
+      temporary,
+      transient,
+      clusterBy
+    } = parsed("Ddl", "CREATE TRANSIENT TABLE x.t (a DATE) CLUSTER BY (a)")
+    assert.deepStrictEqual(
+      { message, of, temporary, transient, clusterBy },
+      {
+        message: "Table T successfully created.",
+        of: name("T", "X"),
+        temporary: false,
+        transient: true,
+        clusterBy: "(A)"
+      }
+    )
   })
 })
 
@@ -277,7 +352,7 @@ describe("other statements", () => {
       columns: ["ID", "F", "N", "R"],
       stage: name("LANDING", "NORTHSTAR"),
       path: "data/",
-      select: [copy.select[0]!, "{filename}", 'CAST("_op" AS HUGEINT)', "(file_row_number + 1)"],
+      select: [copy.select[0] ?? "", "{filename}", 'CAST("_op" AS HUGEINT)', "(file_row_number + 1)"],
       files: ["a.parquet", "b/c.parquet"],
       format: "PARQUET",
       onError: "ABORT_STATEMENT",
@@ -288,11 +363,30 @@ describe("other statements", () => {
 
   it("transactions and sessions", () => {
     const verbs = ["BEGIN", "BEGIN TRANSACTION", "START TRANSACTION", "COMMIT WORK", "ROLLBACK;"]
-    assert.deepStrictEqual(verbs.map((sql) => parsed("Transaction", sql).verb), ["BEGIN", "BEGIN", "BEGIN", "COMMIT", "ROLLBACK"])
-    assert.deepStrictEqual([...parsed("Session", "USE SCHEMA a.b").set], [["DATABASE", "A"], ["SCHEMA", "B"]])
+    assert.deepStrictEqual(
+      verbs.map((sql) => parsed("Transaction", sql).verb),
+      ["BEGIN", "BEGIN", "BEGIN", "COMMIT", "ROLLBACK"]
+    )
+    assert.deepStrictEqual(
+      [...parsed("Session", "USE SCHEMA a.b").set],
+      [
+        ["DATABASE", "A"],
+        ["SCHEMA", "B"]
+      ]
+    )
     assert.deepStrictEqual([...parsed("Session", `USE ROLE "loader"`).set], [["ROLE", "loader"]])
-    const set = parsed("Session", "ALTER SESSION SET TIMEZONE = 'UTC' AUTOCOMMIT = TRUE, STATEMENT_TIMEOUT_IN_SECONDS = 60")
-    assert.deepStrictEqual([...set.set], [["TIMEZONE", "UTC"], ["AUTOCOMMIT", "TRUE"], ["STATEMENT_TIMEOUT_IN_SECONDS", "60"]])
+    const set = parsed(
+      "Session",
+      "ALTER SESSION SET TIMEZONE = 'UTC' AUTOCOMMIT = TRUE, STATEMENT_TIMEOUT_IN_SECONDS = 60"
+    )
+    assert.deepStrictEqual(
+      [...set.set],
+      [
+        ["TIMEZONE", "UTC"],
+        ["AUTOCOMMIT", "TRUE"],
+        ["STATEMENT_TIMEOUT_IN_SECONDS", "60"]
+      ]
+    )
   })
 
   it("the account's own are handed on as tokens", () => {
