@@ -1,7 +1,7 @@
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { Ajv, type ValidateFunction } from "ajv"
-import ts from "typescript-5"
+import { Project, ts } from "ts-morph"
 import type { Kind } from "../../../src/local/stripe/Objects.ts"
 
 /** The interface of the package that describes each kind. */
@@ -25,7 +25,9 @@ const interfaces = {
 export const validators = (): Readonly<Record<Kind | "balance", ValidateFunction>> => {
   const resources = join(dirname(createRequire(import.meta.url).resolve("stripe")), "..", "esm", "resources")
   const files = Object.values(interfaces).map(([file]) => join(resources, `${file}.d.ts`))
-  const program = ts.createProgram(files, { strict: true, skipLibCheck: true, types: [] })
+  const project = new Project({ compilerOptions: { strict: true, skipLibCheck: true, types: [] } })
+  project.addSourceFilesAtPaths(files)
+  const program = project.getProgram().compilerObject
   const checker = program.getTypeChecker()
   const derived = new Derived(checker)
   const entries = Object.entries(interfaces).map(([kind, [file, name]]) => {
