@@ -2,23 +2,23 @@ import { Flags } from "@oclif/core"
 import type { Administrator } from "@northstar/connectors/project/WarehouseSetup"
 import { Redacted } from "effect"
 
-/** Flags for who makes a Snowflake account's objects; a DuckDB file needs none of them. */
+/** `--admin-user`, `--admin-key-file` and `--admin-role`: who makes a Snowflake account's objects. A DuckDB file needs none. */
 export const administratorFlags = {
-  "admin-user": Flags.string({
+  user: Flags.string({
     summary: "Snowflake user who makes the objects.",
     helpValue: "<user>",
     env: "NORTHSTAR_SNOWFLAKE_ADMIN_USER",
     noCacheDefault: true,
     dependsOn: ["admin-key-file"]
   }),
-  "admin-key-file": Flags.string({
+  keyFile: Flags.string({
     summary: "File with that user's private key; its passphrase is NORTHSTAR_SNOWFLAKE_ADMIN_PASSPHRASE.",
     helpValue: "<file>",
     env: "NORTHSTAR_SNOWFLAKE_ADMIN_KEY_FILE",
     noCacheDefault: true,
     dependsOn: ["admin-user"]
   }),
-  "admin-role": Flags.string({
+  role: Flags.string({
     summary: "Role to make them as.",
     helpValue: "<role>",
     env: "NORTHSTAR_SNOWFLAKE_ADMIN_ROLE",

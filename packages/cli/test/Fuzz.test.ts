@@ -11,10 +11,31 @@ const ids = readdirSync(commands, { recursive: true, encoding: "utf8" })
   .map((file) => file.slice(0, -".ts".length))
 
 const load = async (id: string): Promise<Command.Class> =>
-  ((await import(/* @vite-ignore */ new URL(`${id}.ts`, commands).pathname)) as { readonly default: Command.Class }).default
+  ((await import(/* @vite-ignore */ new URL(`${id}.ts`, commands).pathname)) as { readonly default: Command.Class })
+    .default
 
 /** Words as people mistype them, and as nobody would. */
-const odd = ["", "-", "--", "---", "--=", "=", "-1", "1e9", "99999999999999999999", "NaN", "2026-13-45", "é😀", "a\nb", "../..", "$(x)", "-xyz", "--no-", "--json=maybe", "\u0000"]
+const odd = [
+  "",
+  "-",
+  "--",
+  "---",
+  "--=",
+  "=",
+  "-1",
+  "1e9",
+  "99999999999999999999",
+  "NaN",
+  "2026-13-45",
+  "é😀",
+  "a\nb",
+  "../..",
+  "$(x)",
+  "-xyz",
+  "--no-",
+  "--json=maybe",
+  "\u0000"
+]
 
 const random = (seed: number) => {
   let state = seed
@@ -27,7 +48,13 @@ const random = (seed: number) => {
 /** Flags of the command, some without their values, some twice, among odd words. */
 const line = (command: Command.Class, below: (count: number) => number): ReadonlyArray<string> => {
   const flags = Object.keys({ ...command.baseFlags, ...command.flags }).map((name) => `--${name}`)
-  const words = [...flags, ...flags.map((flag) => `${flag}=${odd[below(odd.length)]}`), ...odd, "41", "2026-11-01T00:00:00Z"]
+  const words = [
+    ...flags,
+    ...flags.map((flag) => `${flag}=${odd[below(odd.length)]}`),
+    ...odd,
+    "41",
+    "2026-11-01T00:00:00Z"
+  ]
   return Array.from({ length: below(7) }, () => words[below(words.length)] ?? "")
 }
 
@@ -69,7 +96,11 @@ it("odd flags end the tool with a documented code and no stack", () => {
   ]
   for (const args of lines) {
     const run = northstar(".", args)
-    expect([args, [codeOf("usage"), codeOf("misconfigured")].includes(run.status ?? -1)]).toEqual([args, true])
+    expect([args, run.stderr, [codeOf("usage"), codeOf("misconfigured")].includes(run.status ?? -1)]).toEqual([
+      args,
+      run.stderr,
+      true
+    ])
     expect(run.stderr).not.toContain("    at ")
   }
 })

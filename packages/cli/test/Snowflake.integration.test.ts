@@ -69,7 +69,7 @@ const project = Effect.gen(function* () {
   /** Runs a command with `--json`, checks its output against its schema, and returns it. */
   const json = <T, I>(output: Schema.Codec<T, I>, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = program) =>
     Effect.map(run([...args, "--json"], env), ({ status, stderr, stdout }): T => {
-      expect([args, stderr, status]).toEqual([args, "", 0])
+      expect([args, stderr, status, status === 0 ? "" : stdout]).toEqual([args, "", 0, ""])
       return Schema.decodeUnknownSync(output)(JSON.parse(stdout), { onExcessProperty: "error" })
     })
   return { administrator, json, program, run }
@@ -127,7 +127,8 @@ it.live("the projected cost is the sum of its lines, also without a project; a b
     expect(cost.lines.reduce((sum, { monthlyUsd }) => sum + monthlyUsd, 0)).toBeCloseTo(cost.projectedMonthlyUsd, 2)
     expect([cost.withinBudget, cost.budgetUsd]).toEqual([false, 5000])
     const text = yield* northstar(home, ["cost"], {})
-    for (const part of ["Snowflake", "AWS", "Nothing was measured", "within budget"]) expect(text.stdout).toContain(part)
+    for (const part of ["Snowflake", "AWS", "Nothing was measured", "within budget"])
+      expect(text.stdout).toContain(part)
     expect((yield* northstar(home, ["cost", "--config", "nowhere.ts"], {})).status).toBe(4)
   })
 )

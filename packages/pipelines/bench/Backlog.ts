@@ -16,13 +16,16 @@ export const linesPerOrder = 4
 /** Orders of the backlog are numbered from here: newer than any that is in curated before. */
 export const firstOrder = 1_000_000_000
 
-/** The shop's empty tables, their publication, and the slot. */
-export const prepare = Effect.fnUntraced(function* (url: string) {
-  const database = yield* Database.connect(url)
-  yield* database.script(Schema.create)
-  yield* database.script(`create publication ${publication} for table customers, products, orders, order_lines`)
-  yield* database.script(`select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
-})
+/** The shop's empty tables and their publication. */
+export const tables = (url: string) =>
+  Effect.andThen(
+    script(url, Schema.create),
+    script(url, `create publication ${publication} for table customers, products, orders, order_lines`)
+  )
+
+/** The slot, from now on. */
+export const begin = (url: string) =>
+  script(url, `select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
 
 /** Keeps where the slot stands now, for `rewind`. */
 export const mark = (url: string) => script(url, `select pg_copy_logical_replication_slot('${slot}', '${origin}')`)
@@ -35,20 +38,29 @@ export const rewind = (url: string) =>
      select pg_copy_logical_replication_slot('${origin}', '${slot}')`
   )
 
-const script = (url: string, sql: string): Effect.Effect<void, ConnectorError> =>
+/** Runs statements on a connection of their own. */
+export const script = (url: string, sql: string): Effect.Effect<void, ConnectorError> =>
   Effect.scoped(Effect.flatMap(Database.connect(url), (database) => database.script(sql)))
 
-/** Commits orders with their lines, in transactions of 5,000 changes, until there are `changes` of them; says how many. */
-export const fill = Effect.fnUntraced(function* (url: string, changes: number) {
+/**
+ * Commits orders with their lines until there are `changes` of them, in transactions of 5,000 changes, or of as many as
+ * said; answers how many there are. `before`: as many are there already.
+ */
+export const fill = Effect.fnUntraced(function* (
+  url: string,
+  changes: number,
+  { before = 0, ordersAtOnce = ordersPerTransaction }: { readonly before?: number; readonly ordersAtOnce?: number } = {}
+) {
   const database = yield* Database.connect(url)
   yield* withoutForeignKeys(database)
-  const transactions = Math.ceil(changes / (ordersPerTransaction * (1 + linesPerOrder)))
+  const first = before / (1 + linesPerOrder)
+  const transactions = Math.ceil((changes - before) / (ordersAtOnce * (1 + linesPerOrder)))
   for (let index = 0; index < transactions; index++) {
-    const from = firstOrder + index * ordersPerTransaction
-    yield* database.script(`begin; ${inserts(from, from + ordersPerTransaction - 1)}; commit`)
+    const from = firstOrder + first + index * ordersAtOnce
+    yield* database.script(`begin; ${inserts(from, from + ordersAtOnce - 1)}; commit`)
   }
-  return transactions * ordersPerTransaction * (1 + linesPerOrder)
-})
+  return before + transactions * ordersAtOnce * (1 + linesPerOrder)
+}, Effect.scoped)
 
 /** Foreign keys cost the server more than the rows do, and nothing of them shows in the stream. */
 export const withoutForeignKeys = (database: Database.Database): Effect.Effect<void, ConnectorError> =>

@@ -1,9 +1,8 @@
 import * as Ingest from "@northstar/connectors/project/Ingest"
-import * as Services from "@northstar/connectors/project/Services"
 import type { Project } from "@northstar/connectors/project/Project"
-import { type Session, Warehouse } from "@northstar/connectors/warehouse/Warehouse"
 import { Clock, Effect } from "effect"
 import * as Database from "../src/shop/Database.ts"
+import { withSession } from "./Check.ts"
 import { firstOrder, inserts, linesPerOrder, withoutForeignKeys } from "./Backlog.ts"
 import { quantile } from "./Measure.ts"
 import { shop } from "./Subject.ts"
@@ -15,14 +14,16 @@ const lookEveryMs = 20
 /** The first changes find cold caches. */
 const warmUpMs = 5_000
 
-/** Orders of these runs are numbered from here. */
+/** Orders of the first run are numbered from here; of each further run on the same source from `ordersPerRun` higher. */
 const firstNew = firstOrder + 500_000_000
+const ordersPerRun = 10_000_000
+const firstOf = (run: number): number => firstNew + run * ordersPerRun
 
 /**
  * Commits `perSecond` changes a second: new orders with their lines, and a status change of half of the orders and lines
  * of a moment before. Answers the rate that was reached.
  */
-export const offer = Effect.fnUntraced(function* (url: string, perSecond: number, seconds: number) {
+export const offer = Effect.fnUntraced(function* (url: string, perSecond: number, seconds: number, run = 0) {
   const database = yield* Database.connect(url)
   yield* withoutForeignKeys(database)
   const perTransaction = perSecond / transactionsPerSecond
@@ -30,7 +31,7 @@ export const offer = Effect.fnUntraced(function* (url: string, perSecond: number
   const orders = Math.max(1, Math.round(perTransaction / (1.5 * (1 + linesPerOrder))))
   const changed = Math.floor(orders / 2)
   const startMs = yield* Clock.currentTimeMillis
-  let from = firstNew
+  let from = firstOf(run)
   for (let index = 0; index < transactionsPerSecond * seconds; index++) {
     const through = from + orders - 1
     const half = `between ${from - orders} and ${from - orders + changed - 1}`
@@ -47,7 +48,7 @@ export const offer = Effect.fnUntraced(function* (url: string, perSecond: number
 })
 
 /** Ingests for a time while a reader looks, from another connection: when did each batch's changes appear in curated? */
-export const watch = Effect.fnUntraced(function* (url: string, folder: string, seconds: number) {
+export const watch = Effect.fnUntraced(function* (url: string, folder: string, seconds: number, run: number) {
   const { project: subject } = shop(url, folder)
   const seen = new Map<string, number>()
   const before = process.cpuUsage()
@@ -59,7 +60,7 @@ export const watch = Effect.fnUntraced(function* (url: string, folder: string, s
   const { user, system } = process.cpuUsage(before)
   const rows = yield* withSession(subject, (session) =>
     session.query(
-      `SELECT _batch AS batch, epoch_ms(_source_commit_at)::DOUBLE AS committed_ms, count(*)::DOUBLE AS n FROM curated.order_lines__history WHERE order_id >= ${firstNew} GROUP BY 1, 2`
+      `SELECT _batch AS batch, epoch_ms(_source_commit_at)::DOUBLE AS committed_ms, count(*)::DOUBLE AS n FROM curated.order_lines__history WHERE order_id BETWEEN ${firstOf(run)} AND ${firstOf(run + 1) - 1} GROUP BY 1, 2`
     )
   )
   const startedMs = rows.reduce((first, row) => Math.min(first, Number(row["committed_ms"])), Number.POSITIVE_INFINITY)
@@ -92,10 +93,4 @@ const look = (subject: Project, seen: Map<string, number>, seconds: number) =>
       if (!seen.has(through)) seen.set(through, yield* Clock.currentTimeMillis)
       yield* Effect.sleep(lookEveryMs)
     }).pipe(Effect.forever, Effect.timeoutOption(`${seconds} seconds`))
-  )
-
-const withSession = <A, E>(subject: Project, use: (session: Session) => Effect.Effect<A, E>) =>
-  Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, use)).pipe(
-    Effect.scoped,
-    Effect.provide(Services.warehouse(subject.warehouse))
   )

@@ -47,3 +47,12 @@ export const quantile = (
   }
   return sorted.at(-1)?.value ?? Number.NaN
 }
+
+/** Medians of some runs of one thing, for people. */
+export const inWords = (costs: ReadonlyArray<Cost>): string => {
+  const of = (figure: (cost: Cost) => number) => median(costs.map(figure))
+  return (
+    `${of(({ changes, seconds }) => changes / seconds / 1000).toFixed(0)} k rows/s (${of(({ seconds }) => seconds).toFixed(1)} s), ` +
+    `${of(({ cpuMicros }) => cpuMicros).toFixed(1)} µs of CPU a row, ${of(({ rssMb }) => rssMb).toFixed(0)} MB`
+  )
+}

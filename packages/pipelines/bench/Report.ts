@@ -1,3 +1,5 @@
+import { Effect } from "effect"
+import * as Line from "./Line.ts"
 import { type Cost, median } from "./Measure.ts"
 import type { Pair } from "./Pairs.ts"
 
@@ -34,7 +36,12 @@ export interface Report {
   pairs?: ReadonlyArray<Pair>
   publish?: Publish
   freshness?: Freshness
+  /** Of every other bench: what it measured beside which baseline. */
+  lines?: ReadonlyArray<Line.Line>
 }
+
+/** Tells whoever waits for the report how far it is. */
+export const say = (text: string) => Effect.sync(() => process.stderr.write(`${text}\n`))
 
 /** The report as Markdown. */
 export const render = (report: Report): string =>
@@ -43,6 +50,7 @@ export const render = (report: Report): string =>
     ...(report.pairs === undefined ? [] : renderPairs(report.pairs)),
     ...(report.publish === undefined ? [] : renderPublish(report.publish)),
     ...(report.freshness === undefined ? [] : renderFreshness(report.freshness)),
+    ...(report.lines === undefined ? [] : Line.render(report.lines)),
     ...(report.startUp === undefined
       ? []
       : [`\nnorthstar --help: ${(report.startUp.helpMs / report.startUp.nodeMs).toFixed(2)} × node -e 0`])

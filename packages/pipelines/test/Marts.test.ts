@@ -8,6 +8,8 @@ import { Effect } from "effect"
 import * as Marts from "../src/Marts.ts"
 import * as OnlineRetail from "../src/shop/OnlineRetail.ts"
 import * as Replay from "../src/shop/Replay.ts"
+import * as Partners from "../src/Partners.ts"
+import * as Payments from "../src/Payments.ts"
 import * as Tables from "../src/Tables.ts"
 
 it("every file of marts is listed once", () => {
@@ -37,7 +39,17 @@ it.live("daily revenue is that of the data set, to the penny, and the backlog ho
     const orders = yield* OnlineRetail.load
     const newestMs = orders.at(-1)?.placedAtMs ?? 0
     const { history } = yield* Replay.plan(orders, { seed: "marts", liveFromMs: newestMs + 1 })
-    const marts = yield* Effect.promise(() => martsOf(history.map(({ values }) => values as ReadonlyArray<Column>)))
+    const rows = Tables.all.map((table, index): readonly [Table, ReadonlyArray<Row>] => {
+      const columns = (history[index]?.values ?? []) as ReadonlyArray<ReadonlyArray<unknown>>
+      const names = Object.keys(table.columns)
+      return [
+        table,
+        (columns[0] ?? []).map((_, row) =>
+          Object.fromEntries(names.map((name, at) => [name, columns[at]?.[row] ?? null]))
+        )
+      ]
+    })
+    const marts = yield* Effect.promise(() => martsOf(rows))
 
     expect(marts.orders_current).toHaveLength(698)
     expect(marts.order_lines_current).toHaveLength(14_553)
@@ -53,6 +65,195 @@ it.live("daily revenue is that of the data set, to the penny, and the backlog ho
     expect(marts.fulfilment_backlog?.map(({ age }) => age)).toContain("under 4 h")
   })
 )
+
+it.live("an order's row joins its payments, shipments and returns, and nothing of another order's", () =>
+  Effect.gen(function* () {
+    const { orders, refunds, rows } = lifecycle
+    const golden = (yield* Effect.promise(() => martsOf(rows(refunds)))).order_lifecycle ?? []
+    const row = (number: string) => golden.find(({ order_number }) => order_number === number)
+    expect(golden).toHaveLength(orders.length)
+    // Two refunds count of four; the cancelled shipment does not, nor the attempt that was declined.
+    expect(row("1001")).toEqual({
+      order_number: "1001",
+      order_id: "1001",
+      kind: "sale",
+      status: "delivered",
+      currency: "GBP",
+      total_minor: "5000",
+      placed_at: "2010-12-01 23:30:00+00",
+      business_date: "2010-12-01",
+      captured_minor: "5000",
+      refunded_minor: "1250",
+      disputed_minor: "0",
+      charge_count: "1",
+      payment_currency_differs: false,
+      shipment_count: "1",
+      first_handed_over_at: "2010-12-02 09:00:00+00",
+      delivered_count: "1",
+      first_scan_at: "2010-12-02 09:05:00+00",
+      last_scan_at: "2010-12-03 11:00:00+00",
+      returned_quantity: "3"
+    })
+    const money = (number: string) => {
+      const { captured_minor, charge_count, disputed_minor, payment_currency_differs, refunded_minor } =
+        row(number) ?? {}
+      return { captured_minor, refunded_minor, disputed_minor, charge_count, payment_currency_differs }
+    }
+    const nothing = { captured_minor: "0", refunded_minor: "0", disputed_minor: "0", charge_count: "0" }
+    // Paid in euros: counted in neither sum, and said to be so.
+    expect(money("1002")).toEqual({ ...nothing, payment_currency_differs: true })
+    // Contested and lost; contested and won; only asked about.
+    const paid = { ...nothing, captured_minor: "7000", charge_count: "1", payment_currency_differs: false }
+    expect(money("1003")).toEqual({ ...paid, disputed_minor: "7000" })
+    expect(money("1004")).toEqual(paid)
+    expect(money("1005")).toEqual(paid)
+    expect(money("1006")).toEqual({ ...nothing, payment_currency_differs: false })
+    expect(row("1006")).toMatchObject({ shipment_count: "0", delivered_count: "0", first_scan_at: null })
+
+    const late = { ...refunds[0], id: "re_late", amount_minor: 600 }
+    const after = (yield* Effect.promise(() => martsOf(rows([...refunds, late])))).order_lifecycle ?? []
+    const moved = after.filter((each) => JSON.stringify(each) !== JSON.stringify(row(String(each.order_number))))
+    expect(moved).toEqual([{ ...row("1001"), refunded_minor: "1850" }])
+  })
+)
+
+it.live("the balance is summed by day, currency and kind; of each warehouse the newest count is shown", () =>
+  Effect.gen(function* () {
+    const entry = (id: string, kind: string, amount: number, fee: number, created_at: string, currency = "gbp") => ({
+      id,
+      kind,
+      currency,
+      amount_minor: amount,
+      fee_minor: fee,
+      net_minor: amount - fee,
+      created_at
+    })
+    const count = (counted_on: string, warehouse: string, product_code: string, on_hand: number, reserved: number) => ({
+      counted_on,
+      warehouse,
+      product_code,
+      on_hand,
+      reserved
+    })
+    const marts = yield* Effect.promise(() =>
+      martsOf([
+        [
+          Payments.paymentEvents,
+          [
+            entry("txn_1", "charge", 5000, 165, "2026-11-20T23:59:59Z"),
+            entry("txn_2", "charge", 1000, 49, "2026-11-20T08:00:00Z"),
+            entry("txn_3", "refund", -1250, 0, "2026-11-21T00:00:00Z"),
+            entry("txn_4", "charge", 900, 40, "2026-11-20T08:00:00Z", "jpy")
+          ]
+        ],
+        [
+          Partners.stockLevels,
+          [
+            count("2010-12-01", "NORTH", "85123A", 10, 0),
+            count("2010-12-02", "NORTH", "85123A", 8, 3),
+            count("2010-12-01", "SOUTH", "85123A", 5, 5)
+          ]
+        ]
+      ])
+    )
+    const sorted = (rows: MartRows | undefined) => rows?.map((row) => Object.values(row).join(" ")).toSorted()
+    expect(sorted(marts.daily_payments)).toEqual([
+      "2026-11-20 gbp charge 2 6000 214 5786",
+      "2026-11-20 jpy charge 1 900 40 860",
+      "2026-11-21 gbp refund 1 -1250 0 -1250"
+    ])
+    expect(sorted(marts.stock_current)).toEqual(["NORTH 85123A  2010-12-02 8 3 5", "SOUTH 85123A  2010-12-01 5 5 0"])
+  })
+)
+
+/** Six orders with everything that can be told of them. */
+const lifecycle = (() => {
+  const order = (id: number, total_minor: number, status: string) => ({
+    id,
+    order_number: String(id),
+    kind: "sale",
+    status,
+    currency: "GBP",
+    total_minor,
+    placed_at: "2010-12-01T23:30:00Z"
+  })
+  const charge = (id: string, order_number: string, amount: number, currency: string, status = "succeeded") => ({
+    id,
+    order_number,
+    amount_minor: amount,
+    captured_minor: status === "succeeded" ? amount : 0,
+    currency,
+    status
+  })
+  const refund = (id: string, charge_id: string, amount_minor: number, currency: string, status: string) => ({
+    id,
+    charge_id,
+    amount_minor,
+    currency,
+    status
+  })
+  const dispute = (id: string, charge_id: string, status: string) => ({
+    id,
+    charge_id,
+    amount_minor: 7000,
+    currency: "gbp",
+    status
+  })
+  const shipment = (shipment_id: string, status: string, handed_over_at: string | null) => ({
+    shipment_id,
+    order_number: "1001",
+    status,
+    handed_over_at,
+    updated_at: "2010-12-03T11:00:00Z"
+  })
+  const scan = (event_code: string, scanned_at: string) => ({ shipment_id: "FF1001-1", event_code, scanned_at })
+  const orders = [
+    order(1001, 5000, "delivered"),
+    order(1002, 4000, "paid"),
+    ...[1003, 1004, 1005].map((id) => order(id, 7000, "paid")),
+    order(1006, 800, "placed")
+  ]
+  const refunds = [
+    refund("re_1", "ch_1", 1000, "gbp", "succeeded"),
+    refund("re_2", "ch_1", 250, "gbp", "succeeded"),
+    refund("re_3", "ch_1", 300, "gbp", "pending"),
+    refund("re_4", "ch_1", 400, "gbp", "failed"),
+    refund("re_5", "ch_2", 500, "eur", "succeeded")
+  ]
+  const rows = (given: ReadonlyArray<Row>): ReadonlyArray<readonly [Table, ReadonlyArray<Row>]> => [
+    [Tables.orders, orders],
+    [
+      Payments.charges,
+      [
+        charge("ch_0", "1001", 5000, "gbp", "failed"),
+        charge("ch_1", "1001", 5000, "gbp"),
+        charge("ch_2", "1002", 4680, "eur"),
+        ...[3, 4, 5].map((at) => charge(`ch_${at}`, `100${at}`, 7000, "gbp")),
+        charge("ch_6", "1006", 800, "gbp", "failed")
+      ]
+    ],
+    [Payments.refunds, given],
+    [
+      Payments.disputes,
+      [dispute("du_3", "ch_3", "lost"), dispute("du_4", "ch_4", "won"), dispute("du_5", "ch_5", "warning_closed")]
+    ],
+    [
+      Partners.shipments,
+      [shipment("FF1001-1", "DELIVERED", "2010-12-02T09:00:00Z"), shipment("FF1001-2", "CANCELLED", null)]
+    ],
+    [Partners.shipmentEvents, [scan("COLLECTED", "2010-12-02T09:05:00Z"), scan("DELIVERED", "2010-12-03T11:00:00Z")]],
+    [
+      Partners.returns,
+      [1, 2].map((at) => ({
+        return_id: `R${at}`,
+        order_number: "1001",
+        quantity: at,
+        received_at: "2010-12-06T10:00:00Z"
+      }))
+    ]
+  ]
+  return { orders, refunds, rows }
+})()
 
 const unshipped = new Set(["placed", "paid", "picked"])
 
@@ -77,18 +278,23 @@ const revenueOf = (orders: ReadonlyArray<OnlineRetail.Order>) => {
   })
 }
 
-type Column = ReadonlyArray<string | number | bigint | null>
-type MartRows = ReadonlyArray<Readonly<Record<string, unknown>>>
+type Row = Readonly<Record<string, unknown>>
+type MartRows = ReadonlyArray<Row>
 
-/** The rows of all marts in DuckDB, over curated tables with one column of values per contract column. */
-const martsOf = async (tables: ReadonlyArray<ReadonlyArray<Column>>): Promise<Readonly<Record<string, MartRows>>> => {
+/** The tables of all sources. */
+const tables: ReadonlyArray<Table> = [...Tables.all, ...Payments.all, ...Partners.all.map(({ table }) => table)]
+
+/** The rows of all marts in DuckDB, over curated tables with these rows, and empty ones. */
+const martsOf = async (
+  rows: ReadonlyArray<readonly [Table, ReadonlyArray<Row>]>
+): Promise<Readonly<Record<string, MartRows>>> => {
   const folder = mkdtempSync(join(tmpdir(), "northstar-marts-"))
   const instance = await DuckDBInstance.create(":memory:")
   const connection = await instance.connect()
   await connection.run("create schema curated; create schema marts; set timezone = 'UTC'")
-  for (const [index, table] of Tables.all.entries()) {
+  for (const table of tables) {
     const file = join(folder, `${table.name}.json`)
-    writeFileSync(file, json(table, tables[index] ?? []))
+    writeFileSync(file, json(rows.find(([of]) => of === table)?.[1] ?? []))
     await connection.run(curated(table, file))
   }
   const marts: Record<string, MartRows> = {}
@@ -102,11 +308,9 @@ const martsOf = async (tables: ReadonlyArray<ReadonlyArray<Column>>): Promise<Re
   return marts
 }
 
-const json = (table: Table, columns: ReadonlyArray<Column>): string => {
-  const names = Object.keys(table.columns)
-  const rows = (columns[0] ?? []).map((_, row) => names.map((name, index) => [name, columns[index]?.[row] ?? null]))
+const json = (rows: ReadonlyArray<Row>): string => {
   const text = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value)
-  return rows.map((row) => JSON.stringify(Object.fromEntries(row), text)).join("\n")
+  return rows.map((row) => JSON.stringify(row, text)).join("\n")
 }
 
 const curated = (table: Table, file: string): string => {
@@ -114,9 +318,13 @@ const curated = (table: Table, file: string): string => {
     string,
     string
   >
-  const columns = Object.entries(table.columns).map(([name, { type }]) => `${name}: '${types[type.kind]}'`)
+  const columns = Object.entries(table.columns).map(([name, { type }]) => {
+    const sql = type.kind === "decimal" ? `decimal(${type.precision}, ${type.scale})` : (types[type.kind] ?? type.kind)
+    return `${name}: '${sql}'`
+  })
+  const { column, zone } = table.event ?? { column: "now()", zone: "UTC" }
   return `create table curated.${table.name} as
-    select *, now() as _source_commit_at, cast(${table.event?.column} at time zone '${table.event?.zone}' as date) as _business_date
+    select *, now() as _source_commit_at, cast(cast(${column} as timestamptz) at time zone '${zone}' as date) as _business_date
     from read_json('${file}', format = 'newline_delimited', columns = { ${columns.join(", ")} })`
 }
 
@@ -124,7 +332,7 @@ const curated = (table: Table, file: string): string => {
 const sqlOf = (mart: Marts.Mart): string => readFileSync(mart.file, "utf8").replaceAll(/--.*\n/g, "")
 
 /** Aggregates, `datediff('minute', a, b)` (boundaries crossed, in both) and conversions that both engines read alike. */
-const functions = new Set(["cast", "coalesce", "count", "sum", "min", "max", "datediff"])
+const functions = new Set(["cast", "coalesce", "count", "sum", "min", "max", "datediff", "lower"])
 const keywords =
   "select from where group by left join cross on and in not is null case when then else end as bigint curated".split(
     " "
@@ -132,8 +340,8 @@ const keywords =
 
 /** Names of curated tables and their columns. */
 const names = [
-  ...Tables.all.map(({ name }) => name),
-  ...Tables.all.flatMap(({ columns }) => Object.keys(columns)),
+  ...tables.map(({ name }) => name),
+  ...tables.flatMap(({ columns }) => Object.keys(columns)),
   "_business_date",
   "_source_commit_at"
 ]

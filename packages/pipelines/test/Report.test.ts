@@ -23,6 +23,9 @@ it("the report is one document with a titled chart for each measure and currency
       "li class="bad"",
       "li class="good"",
       "h2",
+      "th scope="row"",
+      "th scope="row"",
+      "h2",
       "Freshness",
       "h2",
       "Throughput",
@@ -65,6 +68,12 @@ it("a run that measured nothing still gives a report", () => {
   expect(page).not.toMatch(/NaN|undefined|Infinity/)
 })
 
+it("of an order it is said what moved, and which did not", () => {
+  const page = Report.html(sample)
+  expect(page).toContain(`<td>£0.00</td><td class="good">£7.40</td>`)
+  expect(page).toContain("No other order moved.")
+})
+
 it("texts cannot break out of the page", () => {
   expect(Report.html({ ...sample, title: `<script>alert("1")</script>` })).not.toContain("<script")
 })
@@ -73,4 +82,5 @@ it("money is exact beyond the integers that a float holds", () => {
   expect(Report.money(9_007_199_254_740_993n, "GBP")).toBe("£90,071,992,547,409.93")
   expect(Report.money(-5n, "EUR")).toBe("-€0.05")
   expect(Report.money(123_450n, "CHF")).toBe("CHF 1,234.50")
+  expect(Report.money(123_450n, "JPY")).toBe("JPY 123,450")
 })

@@ -48,6 +48,15 @@ export const sample: Report = {
       money: [{ currency: "GBP", sourceMinor: 25_178_505n, curatedMinor: 25_178_505n }]
     }))
   ],
+  order: {
+    number: "536366",
+    what: "Ordered in the shop, paid in Stripe, shipped by Fleetfoot; then £7.40 were given back.",
+    changes: [
+      { name: "captured", before: "£22.20", after: "£22.20" },
+      { name: "refunded", before: "£0.00", after: "£7.40" }
+    ],
+    moved: 1
+  },
   events: [
     { atMs: at(4), tone: "plain", text: "live traffic starts" },
     { atMs: at(25), tone: "bad", text: "the ingester is killed (SIGKILL) in the middle of a batch" },

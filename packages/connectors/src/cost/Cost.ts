@@ -71,7 +71,8 @@ export const report = (
   }
 }
 
-const totals = (cycles: ReadonlyArray<CycleCost>): Measured => {
+/** Cycles summed up. */
+export const totals = (cycles: ReadonlyArray<CycleCost>): Measured => {
   const sum = (value: (cycle: CycleCost) => number) => cycles.reduce((total, cycle) => total + value(cycle), 0)
   return {
     cycles: cycles.length,

@@ -1,9 +1,43 @@
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { StreamKey } from "@northstar/core/Position"
 import { type Dialect, literal } from "../warehouse/Dialect.ts"
-import type { Session } from "../warehouse/Warehouse.ts"
+import type { Session, Warehouse } from "../warehouse/Warehouse.ts"
 import type { CycleCost } from "./Cycle.ts"
 import { creditsPerHour } from "./Prices.ts"
+
+/** How long the engine may take to tell what a cycle took. */
+const within = "30 seconds"
+
+/**
+ * Adds what a published batch took to `northstar.costs`, where the engine tells: in the session that published it, while its
+ * warehouse is awake, and in no transaction. Losing the line loses no data, so that no failure passes on.
+ */
+export const measure = Effect.fn("CostLedger.measure")(function* (
+  { dialect, usage }: Pick<Warehouse["Service"], "dialect" | "usage">,
+  session: Session,
+  key: StreamKey,
+  published: { readonly through: string; readonly changes: number }
+) {
+  if (usage === undefined) return
+  const { through, changes } = published
+  const recordedAtMs = yield* Clock.currentTimeMillis
+  yield* usage(session, through).pipe(
+    Effect.flatMap(({ size, warehouse, statements, warehouseMs, bytesScanned }) =>
+      record(session, dialect, key, {
+        batch: `${key.pipeline}/${key.stream}/${through}`,
+        warehouse,
+        size: sizeOf(size),
+        statements,
+        warehouseSeconds: warehouseMs / 1000,
+        bytesScanned,
+        changes,
+        recordedAtMs
+      })
+    ),
+    Effect.timeout(within),
+    Effect.catch((error) => Effect.logWarning(`what ${through} cost was not recorded: ${error.message}`))
+  )
+})
 
 /** Adds what a cycle cost to `northstar.costs`. Outside of the cycle's transaction: losing the line loses no data. */
 export const record = (session: Session, dialect: Dialect, key: StreamKey, cost: CycleCost) =>

@@ -11,7 +11,7 @@ import {
   SQLNULL,
   VARCHAR
 } from "@duckdb/node-api"
-import { availableParallelism } from "node:os"
+import { availableParallelism, totalmem } from "node:os"
 import { Effect, Exit, type Scope, Semaphore } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { SqlValue } from "../warehouse/Warehouse.ts"
@@ -49,7 +49,10 @@ export interface Engine {
 export interface Options {
   /** The database file; created if absent, in a folder that exists. */
   readonly file: string
-  /** What DuckDB may use in memory, such as `"2GB"`; beyond it spills beside the file. Default: 80 % of the machine. */
+  /**
+   * What DuckDB may use in memory, such as `"2GB"`; what does not fit is written to `<file>.tmp` meanwhile. Default: a
+   * quarter of the machine or container. With `"192MB"` a batch of a gigabyte loads, with one thread in twice that.
+   */
   readonly memoryLimit?: string
   /**
    * Default: one fewer than cores, at least one. The rest is left to capture beside it; threads of DuckDB that compete
@@ -63,6 +66,16 @@ export interface Options {
  * every publish of 100,000 rows; this much is replayed in a few seconds after a crash.
  */
 const checkpointThreshold = "256MB"
+
+/** The least memory by default: with less, large batches no longer load. */
+const memoryBytesMin = 192 * 1024 ** 2
+
+/** A quarter of what this process may use: capture runs beside it, and others on the machine. */
+const memoryLimitDefault = (): string => {
+  const constrained = process.constrainedMemory()
+  const bytes = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem()
+  return `${Math.floor(Math.max(memoryBytesMin, bytes / 4))}B`
+}
 
 interface Live {
   readonly connection: DuckDBConnection
@@ -139,7 +152,8 @@ const openInstance = Effect.fnUntraced(function* ({ file, memoryLimit, threads }
   return yield* Effect.tryPromise({
     try: () =>
       DuckDBInstance.fromCache(file, {
-        ...(memoryLimit === undefined ? {} : { memory_limit: memoryLimit }),
+        memory_limit: memoryLimit ?? memoryLimitDefault(),
+        temp_directory: `${file}.tmp`,
         checkpoint_threshold: checkpointThreshold,
         threads: String(threads ?? Math.max(1, availableParallelism() - 1))
       }),

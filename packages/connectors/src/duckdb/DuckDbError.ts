@@ -7,6 +7,7 @@ import {
   Unauthorized,
   Unavailable
 } from "@northstar/core/ConnectorError"
+import { conflictReason } from "../warehouse/Warehouse.ts"
 
 const connector = "duckdb"
 
@@ -49,7 +50,7 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
     ({ where }) => ({
       detail: `transaction conflict (${where})`,
       action: "Run the transaction again",
-      reason: new Unavailable({ cause: "transaction conflict" })
+      reason: conflictReason()
     })
   ],
   [

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { Effect, Latch, Option, Schema, type Scope, Stream } from "effect"
 import { ConnectorError, HistoryLost, InvalidData } from "@northstar/core/ConnectorError"
 import { encode, type Range, sequence } from "@northstar/core/Position"
@@ -23,9 +24,10 @@ export const record = Effect.fn("CommitLog.record")(function* (
 ): Effect.fn.Return<Option.Option<CommitRecord>, ConnectorError, ObjectStore> {
   const bytes = yield* read(stream, at)
   if (Option.isNone(bytes)) return Option.none()
-  const found = yield* decodeRecord(new TextDecoder().decode(bytes.value)).pipe(
-    Effect.mapError(() => damaged(stream, at, "is not a commit record"))
-  )
+  const sealed = new TextDecoder().decode(bytes.value)
+  const text = unsealed(sealed)
+  if (text === undefined) return yield* damaged(stream, at, "does not have the checksum that it was written with")
+  const found = yield* decodeRecord(text).pipe(Effect.mapError(() => damaged(stream, at, "is not a commit record")))
   if (found.sequence !== encode(position, at)) return yield* damaged(stream, at, "is the record of another sequence")
   return Option.some(found)
 })
@@ -94,7 +96,7 @@ export const append = Effect.fn("CommitLog.append")(function* (
 ): Effect.fn.Return<"created" | "exists", ConnectorError, ObjectStore> {
   const store = yield* ObjectStore
   const at = BigInt(next.sequence)
-  const bytes = new TextEncoder().encode(JSON.stringify(next))
+  const bytes = new TextEncoder().encode(seal(JSON.stringify(next)))
   // After a lost answer only a second attempt tells: its "exists" is as durable as a "created".
   const attempt = store.create(recordKey(stream, at), bytes)
   const outcome = yield* Effect.retry(attempt, { times: 1, while: (error) => error.isRetryable })
@@ -168,6 +170,20 @@ const read = (stream: string, at: bigint): Effect.Effect<Option.Option<Uint8Arra
     Effect.map(Option.some),
     Effect.catchReason("ConnectorError", "InvalidData", () => Effect.succeedNone)
   )
+
+/** A record's text with a checksum of itself as its last field: nothing else would tell a digit that was changed. */
+export const seal = (text: string): string => `${text.slice(0, -1)},"sha256":"${digestOf(text)}"}`
+
+/** The text that was sealed, or `undefined` where the checksum is not its own. */
+const unsealed = (sealed: string): string | undefined => {
+  const text = `${sealed.slice(0, -sealLength)}}`
+  return sealed === seal(text) ? text : undefined
+}
+
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex")
+
+/** Of the last field with the comma before it and the bracket behind it. */
+const sealLength = `,"sha256":"${digestOf("")}"}`.length
 
 const decodeRecord = Schema.decodeUnknownEffect(Schema.fromJsonString(CommitRecord))
 

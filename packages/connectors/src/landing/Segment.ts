@@ -17,7 +17,10 @@ export const SegmentFile = Schema.Struct({
 })
 export type SegmentFile = typeof SegmentFile.Type
 
-/** One commit of the landing log, `<stream>/log/<sequence>.json`: created once, never changed. */
+/**
+ * One commit of the landing log, `<stream>/log/<sequence>.json`: created once, never changed. In the file one more field
+ * comes last, `sha256`: that of the text without it.
+ */
 export const CommitRecord = Schema.Struct({
   format: Schema.Literal(1),
   /** Names this very attempt, so that a writer recognises its own record after a lost answer. */

@@ -89,10 +89,7 @@ export const open = Effect.fn("Connection.open")(function* (
   const timeoutMs = Duration.toMillis(options.statementTimeout ?? statementTimeoutDefault)
   const answerMax = Duration.sum(timeoutMs === 0 ? statementTimeoutDefault : Duration.millis(timeoutMs), answerMargin)
   const bounded = <A>(answer: Effect.Effect<A, ConnectorError>) =>
-    answer.pipe(
-      Effect.timeoutOrElse({ duration: answerMax, orElse: () => silent(client) }),
-      oneAtATime.withPermits(1)
-    )
+    answer.pipe(Effect.timeoutOrElse({ duration: answerMax, orElse: () => silent(client) }), oneAtATime.withPermits(1))
   const query: Connection["query"] = (sql, params) =>
     bounded(
       Effect.tryPromise({

@@ -5,7 +5,7 @@ import type { PositionType } from "@northstar/core/Position"
 export const SnapshotProgress = Schema.Struct({
   /** Names the snapshot: another id starts over. */
   id: Schema.String,
-  /** Texts of the last key read, in key order, or `null` before the first chunk. */
+  /** Texts of the last key read that is no card number, in key order; `null` where there is none. */
   after: Schema.NullOr(Schema.Array(Schema.String)),
   /** Smallest version position that a chunk's rows were given. */
   floor: Schema.NullOr(Schema.BigIntFromString),

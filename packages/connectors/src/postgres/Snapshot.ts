@@ -1,6 +1,7 @@
 import { Deferred, Duration, Effect, Option } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { Table } from "@northstar/core/Table"
+import { maskText } from "../cards/Tripwire.ts"
 import { type Block, opTruncate } from "../landing/Block.ts"
 import { BlockBuilder, relation } from "../landing/BlockBuilder.ts"
 import * as Catalog from "./Catalog.ts"
@@ -91,7 +92,9 @@ export const make = (lane: Lane): Running => {
     waiting = {
       id,
       take: (lsn) => {
-        const { blocks, progress } = placedAt(lane.visibility.place(chunk.snapshot, lsn), target, chunk, before)
+        const after = chunk.last !== null && isWritable(table, target, chunk.last) ? chunk.last : before.after
+        const at = lane.visibility.place(chunk.snapshot, lsn)
+        const { blocks, progress } = placedAt(at, target, chunk, { ...before, after })
         lane.deliver(blocks, table.source, progress)
         Deferred.doneUnsafe(placed, Effect.succeed(progress))
       }
@@ -102,12 +105,15 @@ export const make = (lane: Lane): Running => {
   })
   const readTable = Effect.fnUntraced(function* (table: Table, target: Target) {
     let progress = lane.progress()[table.source] ?? begin("", undefined)
+    // Further than what is written down where keys are card numbers.
+    let { after } = progress
     const { chunkRows, rowsPerSecondMax } = lane.pace
     while (!progress.done) {
-      const chunk = yield* readChunk(lane.connection, target, progress.after, {
+      const chunk = yield* readChunk(lane.connection, target, after, {
         rows: chunkRows,
         bytesMax: chunkBytesMax
       })
+      after = chunk.last ?? after
       const pace = Effect.sleep(Duration.millis(Math.ceil((chunk.block.rows * 1000) / rowsPerSecondMax)))
       ;[progress] = yield* Effect.all([place(table, target, chunk, progress), pace], { concurrency: 2 })
     }
@@ -141,7 +147,18 @@ const targetOf = (catalog: Catalog.Catalog, table: Table): Effect.Effect<Target,
 const misconfiguredEffect = (detail: string) =>
   Effect.fail(misconfigured("snapshot", detail, "Leave the table out of the pipeline, or mend it at the source."))
 
-/** The chunk's rows under their version, and where the snapshot stands with them. */
+/**
+ * Whether a key may be a part of a position, which is written down: a card number may not. What was read behind the last
+ * key that may is read again after a crash.
+ */
+const isWritable = (table: Table, { key }: Target, texts: ReadonlyArray<string>): boolean =>
+  key.every((name, index) => {
+    const column = Object.entries(table.columns).find(([own, { aliases }]) => own === name || aliases.includes(name))
+    const text = texts[index] ?? ""
+    return column?.[1].tag !== "pci" && maskText(text) === text
+  })
+
+/** The chunk's rows under their version, and where the snapshot stands with them; `before` has the key that it has come to. */
 const placedAt = (position: bigint, target: Target, chunk: Chunk, before: SnapshotProgress) => {
   const { block } = chunk
   block.positions.fill(position)
@@ -149,7 +166,7 @@ const placedAt = (position: bigint, target: Target, chunk: Chunk, before: Snapsh
   const floor = before.floor === null || position < before.floor ? position : before.floor
   const progress: SnapshotProgress = {
     id: before.id,
-    after: chunk.last ?? before.after,
+    after: before.after,
     floor,
     chunks: before.chunks + 1,
     done: chunk.done

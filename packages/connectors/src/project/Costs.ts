@@ -26,7 +26,7 @@ export interface CostReport extends Cost.Report {
 
 /** How far back measured cycles count, and how long the warehouse may take to tell them. */
 const measuredOver = Duration.days(30)
-const within = "60 seconds"
+const within = "20 seconds"
 
 /**
  * Projects the cost of a month at the design volume. A project's own cadence, size and region, and the load cycles that

@@ -6,6 +6,7 @@ import {
   Unauthorized,
   Unavailable
 } from "@northstar/core/ConnectorError"
+import { conflictReason } from "../warehouse/Warehouse.ts"
 import type { SnowflakeConfig } from "./SnowflakeConfig.ts"
 
 /** What a failure is about. */
@@ -108,7 +109,11 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
   ],
   [
     /deadlock|run the transaction again/i,
-    ({ where }) => unavailable(`transaction conflict (${where})`, "Run the transaction again")
+    ({ where }) => ({
+      detail: `transaction conflict (${where})`,
+      action: "Run the transaction again",
+      reason: conflictReason()
+    })
   ],
   [
     /^000625 |^000626 |has locked (table|partition)|lock has not yet been released/i,
@@ -157,6 +162,14 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
       misconfigured(
         `${namesIn(message)} does not exist, or role ${config.role} may not see it (${where})`,
         `${apply}: it says what is missing and creates it`
+      )
+  ],
+  [
+    /^000904 /,
+    ({ where, message }) =>
+      misconfigured(
+        `the warehouse does not have a column that the statement names${columnIn(message)} (${where})`,
+        `Nothing was written. If a column was changed by hand: \`northstar warehouse plan\` says what differs from the contracts, apply adds it`
       )
   ],
   [
@@ -227,6 +240,12 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
 /** The object a message is about: `Object 'DB.S.T' does not exist`. Names only, since other quoted texts could be values. */
 const namesIn = (message: string): string =>
   /\b([A-Z][a-z]+(?: [a-z]+)?) '([\w$."]+)' does not exist/.exec(message)?.slice(1, 3).join(" ") ?? "an object"
+
+/** The column a message is about: `invalid identifier 'T.NAME'`. */
+const columnIn = (message: string): string => {
+  const [, name] = /invalid identifier '([\w$."]+)'/i.exec(message) ?? []
+  return name === undefined ? "" : `: ${name}`
+}
 
 const unknown: Kind = ({ code, where }) =>
   invalid(`error ${code} (${where})`, "Look the query up in Snowflake's query history")

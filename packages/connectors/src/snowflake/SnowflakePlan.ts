@@ -1,5 +1,12 @@
 import { Effect } from "effect"
-import { type Migration, nothingThere, plan as planTables, planControl, registrations, safe } from "../warehouse/Migrate.ts"
+import {
+  type Migration,
+  nothingThere,
+  plan as planTables,
+  planControl,
+  registrations,
+  safe
+} from "../warehouse/Migrate.ts"
 import type { Session } from "../warehouse/Warehouse.ts"
 import { landingMigrations, monitorMigrations, warehouseMigrations } from "./SnowflakeAccountPlan.ts"
 import { type DesiredState, warehouseName } from "./SnowflakeObjects.ts"

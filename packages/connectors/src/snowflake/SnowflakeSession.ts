@@ -78,7 +78,8 @@ const make = (connection: SnowflakeClient.Connection, { config }: Resolved): Ses
     if (!isGone(failure) && !isUnanswered(failure)) return fromSnowflake({ config, operation, sql }, failure)
     const { detail, action } = outcomeOf(sql, isInTransaction)
     connection.broken = detail
-    return lost(operation, detail, action)
+    // Callers that must not do a thing twice tell by it that it may have been done.
+    return lost(/^\s*commit\b/i.test(sql) ? "commit" : operation, detail, action)
   }
 
   const run = Effect.fnUntraced(function* (

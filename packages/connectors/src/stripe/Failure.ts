@@ -7,6 +7,7 @@ import {
   Unauthorized,
   Unavailable
 } from "@northstar/core/ConnectorError"
+import { maskText } from "../cards/Tripwire.ts"
 
 /** What was asked for, and the permission that a restricted key needs for it. */
 export interface Asked {
@@ -29,14 +30,13 @@ export const retryAfter = Duration.seconds(30)
  */
 export const fromDriver = (asked: Asked, thrown: unknown): ConnectorError | Missing => {
   const type = text(thrown, "type") ?? (thrown instanceof Error ? thrown.name : "unknown failure")
-  const code = text(thrown, "code")
+  const code = name(text(thrown, "code"))
   const status =
     Predicate.hasProperty(thrown, "statusCode") && typeof thrown.statusCode === "number" ? thrown.statusCode : undefined
   if (code === "resource_missing" || status === 404) return new Missing()
-  const request = text(thrown, "requestId")
-  const detail = [type, code, status === undefined ? undefined : `HTTP ${status}`, request]
-    .filter((part) => part !== undefined)
-    .join(", ")
+  const request = name(text(thrown, "requestId"))
+  const parts = [type, code, status === undefined ? undefined : `HTTP ${status}`, request]
+  const detail = maskText(parts.filter((part) => part !== undefined).join(", "))
   const cause = new Error(detail)
   const fail = (reason: ConnectorError["reason"], action: string) =>
     new ConnectorError({ connector: "stripe", operation: asked.operation, detail, action, reason })
@@ -71,6 +71,10 @@ export const malformed = (operation: string, detail: string): ConnectorError =>
 /** Something about the contracts or options cannot be done. */
 export const misconfigured = (operation: string, detail: string, action: string): ConnectorError =>
   new ConnectorError({ connector: "stripe", operation, detail, action, reason: new Misconfigured({ detail }) })
+
+/** A text that is a name, as Stripe's codes and ids are. */
+const name = (text: string | undefined): string | undefined =>
+  text !== undefined && /^\w{1,80}$/.test(text) ? text : undefined
 
 const text = (of: unknown, name: string): string | undefined =>
   Predicate.hasProperty(of, name) && typeof of[name] === "string" ? of[name] : undefined

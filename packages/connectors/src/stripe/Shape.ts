@@ -5,7 +5,7 @@ import type { Table } from "@northstar/core/Table"
 import type { Relation } from "../landing/Block.ts"
 import { relation } from "../landing/BlockBuilder.ts"
 import type { StripeObject } from "./Client.ts"
-import { misconfigured } from "./Failure.ts"
+import { malformed, misconfigured } from "./Failure.ts"
 import { isLedger, type Resource, resources } from "./Resource.ts"
 
 /** How objects become rows of a table: the contract's columns, read by their paths, and nothing else. */
@@ -108,6 +108,11 @@ export const texts = (shape: Shape, object: StripeObject): Result.Result<Texts, 
       const action = "Capture the table of that object, and join it"
       return Result.fail(misconfigured(`capture ${shape.table}`, detail, action))
     }
+    if (isRounded(value)) {
+      return Result.fail(
+        malformed(`capture ${shape.table}`, `a number in ${path} that is beyond what JSON readers keep exact`)
+      )
+    }
     row.push(textOf(value, type))
   }
   return Result.succeed(row)
@@ -125,6 +130,12 @@ const valueAt = (of: unknown, path: string): unknown => {
   const head = path.slice(0, dot)
   return Object.hasOwn(of, head) ? valueAt((of as Record<string, unknown>)[head], path.slice(dot + 1)) : null
 }
+
+/** Whether reading the answer has rounded some number in it: from 2^53 on neighbours are one. */
+const isRounded = (value: unknown): boolean =>
+  typeof value === "number"
+    ? Math.abs(value) > Number.MAX_SAFE_INTEGER
+    : typeof value === "object" && value !== null && Object.values(value).some(isRounded)
 
 /** A value as PostgreSQL would write one of its kind. Money stays in minor units. */
 const textOf = (value: unknown, type: ColumnType): string | null => {

@@ -63,8 +63,8 @@ const onePerKey = (model: Model, { facts }: Source): string =>
 /** `pruning` only narrows where target rows are looked for: each condition holds for every row that has a partner. */
 const mergeSql = (dialect: Dialect, model: Model, source: string, pruning: ReadonlyArray<string>): string => {
   const columns = curatedColumns(dialect, model).map(([sql]) => sql)
-  const keys = model.key.map(({ sql }) => sql)
-  const others = columns.filter((sql) => !keys.includes(sql))
+  const keys = new Set(model.key.map(({ sql }) => sql))
+  const others = columns.filter((sql) => !keys.has(sql))
   return `MERGE INTO ${model.curated} AS t USING (${source}) AS s ON ${[sameKey(model, "t", "s"), ...pruning].join(" AND ")}
     WHEN MATCHED AND s._op = 2 THEN DELETE
     WHEN MATCHED THEN UPDATE SET ${others.map((sql) => `${sql} = s.${sql}`).join(", ")}
@@ -101,7 +101,7 @@ const lanesOf = Effect.fnUntraced(function* (session: Session, dialect: Dialect,
   }))
 })
 
-/** Types whose text in a result is a text that `parse` reads as the same value, in every engine. */
+/** Types whose text in a result is a text that a cast reads as the same value, in every engine. */
 const bounded: ReadonlySet<ModelColumn["type"]["kind"]> = new Set([
   "int16",
   "int32",
@@ -112,10 +112,11 @@ const bounded: ReadonlySet<ModelColumn["type"]["kind"]> = new Set([
   "date"
 ])
 
-/** Literal bounds of a key's column. */
+/** Literal bounds of a key's column: an engine prunes by constants, not by what it would have to compute. */
 const boundsOf = (dialect: Dialect, { sql, type }: ModelColumn, low: string, high: string): ReadonlyArray<string> => {
   if (!bounded.has(type.kind)) return []
-  const value = (text: string) => dialect.parse(literal(text), type)
+  const isNumber = type.kind.startsWith("int") || type.kind === "decimal"
+  const value = (text: string) => (isNumber ? text : `CAST(${literal(text)} AS ${dialect.type(type)})`)
   return [`t.${sql} >= ${value(low)}`, `t.${sql} <= ${value(high)}`]
 }
 

@@ -1,5 +1,5 @@
 import { Context, type Effect, type Scope } from "effect"
-import type { ConnectorError } from "@northstar/core/ConnectorError"
+import { type ConnectorError, Unavailable } from "@northstar/core/ConnectorError"
 import type { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Segment } from "../landing/Segment.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -58,6 +58,15 @@ export interface Session {
   /** Runs `effect` between BEGIN and COMMIT; any failure or interruption rolls back. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectorError, R>
 }
+
+const conflict = "transaction conflict"
+
+/** Why a transaction failed that got in another's way: run again in its session, it may succeed. */
+export const conflictReason = (): Unavailable => new Unavailable({ cause: conflict })
+
+/** Whether that is why; a session that is lost is `Unavailable` as well, and only a new one helps. */
+export const isConflict = ({ reason }: ConnectorError): boolean =>
+  reason._tag === "Unavailable" && reason.cause === conflict
 
 /**
  * What statements are run for: pipeline, stream, run, batch. An engine with a query history keeps it there (Snowflake: the

@@ -17,7 +17,7 @@ import { publishTable, type Staged } from "./Publish.ts"
 import * as Shapes from "./Shapes.ts"
 import { createRefoldStages } from "./Refold.ts"
 import { stageColumns, stageQuery } from "./Stage.ts"
-import { type Session, StatementTag, Warehouse } from "./Warehouse.ts"
+import { isConflict, type Session, StatementTag, Warehouse } from "./Warehouse.ts"
 import * as Watermarks from "./Watermarks.ts"
 
 /** The durable steps of one load, in order; those of each table lie between. */
@@ -123,6 +123,8 @@ const loadBatch = Effect.fnUntraced(function* <P>(
     .transaction(publishBatch(context, models, { batch, staged, staying, parked, shapes }))
     .pipe(Effect.retry(afterConflict))
   yield* step("committed")
+  // Asked now, the engine is awake: one that keeps results answers the next program's question without being woken.
+  yield* Effect.ignore(Watermarks.load(session, context.key, []))
   yield* Shapes.report(parked, staying)
   return { rows, active: staying.map(({ model }) => model) }
 })
@@ -133,8 +135,7 @@ const loadBatch = Effect.fnUntraced(function* <P>(
  */
 const afterConflict = {
   schedule: Schedule.spaced("25 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "10 seconds" })),
-  while: (error: BatchError | WatermarkConflict) =>
-    error._tag === "ConnectorError" && error.reason._tag === "Unavailable"
+  while: (error: BatchError | WatermarkConflict) => error._tag === "ConnectorError" && isConflict(error)
 }
 
 interface Loading<P> {

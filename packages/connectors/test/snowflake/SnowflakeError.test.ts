@@ -99,8 +99,8 @@ const cases: ReadonlyArray<readonly [code: string | number, message: string, rea
   [
     "000904",
     "SQL compilation error: error line 1 at position 7\ninvalid identifier 'AMOUNTT'",
-    "InvalidData",
-    /invalid identifier AMOUNTT/
+    "Misconfigured",
+    /does not have a column .*: AMOUNTT/
   ],
   ["300002", "SQL execution internal error: Processing aborted", "Unavailable", /failed inside/],
   [401001, "Network error. Could not reach Snowflake.", "Unavailable", /does not answer/],

@@ -48,12 +48,25 @@ const control = (dialect: Dialect): Readonly<Record<string, ReadonlyArray<string
   const counts = ["rows_in", "published", "superseded", "quarantined", "held"].map(number)
   return {
     batches: [
-      ...["batch", "pipeline", "stream", "table_name", "after_position", "through_position", "money"],
+      "batch",
+      "pipeline",
+      "stream",
+      "table_name",
+      "after_position",
+      "through_position",
+      "money",
       ...counts,
       ...["committed_at", "recorded_at", "taken_back_at"].map(instant)
     ],
     quarantine: [
-      ...["table_name", "row_key", "reason", "batch", "segment", "unchanged", "moved_from", "source_values"],
+      "table_name",
+      "row_key",
+      "reason",
+      "batch",
+      "segment",
+      "unchanged",
+      "moved_from",
+      "source_values",
       ...["version", "op"].map(number),
       ...["source_commit_at", "ingested_at", "recorded_at", "resolved_at"].map(instant),
       "resolution"

@@ -244,9 +244,12 @@ export const fenceCases: ReadonlyArray<FenceCase> = [
     table: trips,
     name: "a row outside the pruning predicate: recent, late, dayless and deleted rows in one batch",
     batches: [
-      ["1", "2", "3", "4"].map((id, at) =>
-        trip.put(at + 1, on(["2020-01-01", "2024-05-31", null, "2021-01-01"][at]!, "x", id))
-      ),
+      [
+        trip.put(1, on("2020-01-01", "x", "1")),
+        trip.put(2, on("2024-05-31", "x", "2")),
+        trip.put(3, on(null, "x", "3")),
+        trip.put(4, on("2021-01-01", "x", "4"))
+      ],
       [
         trip.put(11, on("2024-06-01", "y", "1")),
         trip.put(12, on("2020-03-01", "y", "2")),

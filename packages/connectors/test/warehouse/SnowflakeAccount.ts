@@ -13,6 +13,7 @@ import * as Project from "../../src/project/Project.ts"
 import * as Services from "../../src/project/Services.ts"
 import { load, loadKey } from "../../src/project/Streams.ts"
 import * as WarehouseSetup from "../../src/project/WarehouseSetup.ts"
+import { Warehouse } from "../../src/warehouse/Warehouse.ts"
 import { block, guarded, relation } from "../landing/Blocks.ts"
 import { position } from "./Subject.ts"
 
@@ -61,17 +62,24 @@ export const make = Effect.gen(function* () {
   mkdirSync(join(folder, "landing"))
   const local = yield* LocalSnowflake.start()
   const key = keyPair()
+  const source = Project.postgres({ name: "shop", url: "postgres://nowhere", tables: [orders] })
   const projectWith = (changes: Changes = {}) =>
     Project.define({
       name: "account",
-      sources: [Project.postgres({ name: "shop", url: "postgres://nowhere", tables: [orders] })],
+      sources: [source],
       landing: Project.folder(join(folder, "landing")),
       warehouse: Project.snowflake({
-        ...{ account: local.account, accessUrl: local.accessUrl, user: "PROGRAM", privateKey: key.privateKey },
-        ...{ role: "NORTHSTAR_PUBLISHER", warehouse: "NORTHSTAR_LOAD", database: "NORTHSTAR" },
+        account: local.account,
+        accessUrl: local.accessUrl,
+        user: "PROGRAM",
+        privateKey: key.privateKey,
+        role: "NORTHSTAR_PUBLISHER",
+        warehouse: "NORTHSTAR_LOAD",
+        database: "NORTHSTAR",
         ...changes
       })
     })
+  const feedWith = (changes: Changes = {}) => Project.feed(projectWith(changes), source)
   const project = projectWith()
   const admin = { ...local.admin, privateKey: Redacted.make(local.admin.privateKey), role: "ACCOUNTADMIN" }
   const apply = WarehouseSetup.apply(project, admin, { destructive: false })
@@ -79,23 +87,32 @@ export const make = Effect.gen(function* () {
   yield* local.execute(`CREATE USER program RSA_PUBLIC_KEY = '${key.publicKey}' DEFAULT_ROLE = NORTHSTAR_PUBLISHER`)
   yield* local.execute("GRANT ROLE NORTHSTAR_PUBLISHER TO USER program")
   /** Lands one record of orders: `[id, total, placed]`. */
-  const land = Effect.fnUntraced(function* (n: number, rows: ReadonlyArray<readonly [string, string, string]>) {
-    const writer = yield* LandingLog.sink({ stream: Project.feeds(project)[0]!.log, revision: 1 }).open(
-      { pipeline: "account", stream: "shop/capture" },
-      position
-    )
-    const after = n === 1 ? Option.none<bigint>() : Option.some(BigInt(n - 1))
-    const values = rows.map((row, ordinal) => ({ position: BigInt(n), ordinal, values: [...row, null] }))
-    yield* writer.commit(Batch.make({ after, through: BigInt(n) }, [guarded(block(shape, values))]))
-  }, Effect.provide(Services.landing(project.landing)))
+  const land = Effect.fnUntraced(
+    function* (n: number, rows: ReadonlyArray<readonly [string, string, string]>) {
+      const writer = yield* LandingLog.sink({ stream: feedWith().log, revision: 1 }).open(
+        { pipeline: "account", stream: "shop/capture" },
+        position
+      )
+      const after = n === 1 ? Option.none<bigint>() : Option.some(BigInt(n - 1))
+      const values = rows.map((row, ordinal) => ({ position: BigInt(n), ordinal, values: [...row, null] }))
+      yield* writer.commit(Batch.make({ after, through: BigInt(n) }, [guarded(block(shape, values))]))
+    },
+    Effect.provide(Services.landing(project.landing))
+  )
   /** One cycle of the load program: a process of its own that loads what has landed, without the pipeline's own retry. */
   const cycle = Effect.fnUntraced(function* (changes: Changes = {}) {
-    const feed = Project.feed(projectWith(changes), project.sources[0]!)
+    const feed = feedWith(changes)
     const pipeline = { ...load(feed, loadKey(feed)), retry: Schedule.recurs(0) }
     return yield* Pipeline.run(pipeline, { program: "load", untilCaughtUp: true }).pipe(
       Effect.provide(Services.layer(feed.project)),
       Effect.scoped
     )
   })
-  return { local, folder: join(folder, "landing"), key, apply, land, cycle }
+  /** Rows of one query as the program sees them. */
+  const ask = (sql: string) =>
+    Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, ({ query }) => query(sql))).pipe(
+      Effect.scoped,
+      Effect.provide(Services.warehouse(project.warehouse))
+    )
+  return { local, folder: join(folder, "landing"), key, apply, land, cycle, ask }
 })

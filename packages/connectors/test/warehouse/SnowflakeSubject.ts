@@ -4,6 +4,8 @@ import { Effect, Exit, Layer, Redacted, Scope } from "effect"
 import type { Table } from "@northstar/core/Table"
 import * as LocalSnowflake from "../../src/local/snowflake/LocalSnowflake.ts"
 import * as Snowflake from "../../src/snowflake/Snowflake.ts"
+import { Warehouse } from "../../src/warehouse/Warehouse.ts"
+import { type RealAccount, realAccount } from "./RealAccount.ts"
 import { prepared } from "./Subject.ts"
 
 /** Options of the local server, such as how a blocked UPDATE goes on. */
@@ -39,8 +41,31 @@ const databaseOn = (
   return prepared(Layer.provide(warehouse, created), tables, root)
 }
 
+/** The database of a real account, emptied before it is used for the first time. */
+const emptiedOn = ({ config, reset }: RealAccount, tables: ReadonlyArray<Table>, root: string) => {
+  let isEmpty = false
+  const emptied = Layer.effectDiscard(
+    Effect.gen(function* () {
+      if (isEmpty) return
+      const session = yield* Effect.flatMap(Warehouse, ({ session }) => session)
+      for (const statement of reset) yield* session.execute(statement)
+      isEmpty = true
+    }).pipe(Effect.scoped)
+  )
+  return prepared(Layer.provideMerge(emptied, Snowflake.layer(config)), tables, root)
+}
+
+/** A Snowflake for the tests of a file: the account that `npm run test:snowflake` runs on, else a local one. */
+export const shared = (options: Options = {}) =>
+  realAccount === undefined ? sharedLocal(options) : onAccount(realAccount)
+
+const onAccount = (account: RealAccount): ReturnType<typeof sharedLocal> => ({
+  server: Effect.die("a real account has no switches"),
+  fresh: (tables, root) => emptiedOn(account, tables, root)
+})
+
 /** A local Snowflake for the tests of a file, from before the first until after the last. */
-export const shared = (options: Options = {}) => {
+const sharedLocal = (options: Options) => {
   const scope = Effect.runSync(Scope.make())
   let running: LocalSnowflake.LocalSnowflake | undefined
   beforeAll(async () => {

@@ -11,7 +11,6 @@ import type { WatermarkConflict } from "@northstar/core/WatermarkStore"
 import { Histories, type ChangeLaws } from "@northstar/core/testing"
 import * as DuckDb from "../../src/duckdb/DuckDb.ts"
 import { BlockBuilder, relation } from "../../src/landing/BlockBuilder.ts"
-import * as FolderStore from "../../src/landing/FolderStore.ts"
 import { ObjectStore } from "../../src/landing/ObjectStore.ts"
 import * as Parquet from "../../src/landing/Parquet.ts"
 import type { Segment } from "../../src/landing/Segment.ts"
@@ -19,6 +18,7 @@ import * as Migrate from "../../src/warehouse/Migrate.ts"
 import { make as makeModel } from "../../src/warehouse/Model.ts"
 import { Warehouse } from "../../src/warehouse/Warehouse.ts"
 import * as WarehouseSink from "../../src/warehouse/WarehouseSink.ts"
+import { storeAt } from "./RealAccount.ts"
 
 /** Key under which the tests load. */
 export const key: StreamKey = { pipeline: "laws", stream: "main" }
@@ -106,7 +106,7 @@ export const segmentsOf = (tables: ReadonlyArray<Table>, changes: ReadonlyArray<
       )
   )
 
-/** A warehouse with a folder store, prepared for some tables. */
+/** A warehouse with the store of its segments, prepared for some tables. */
 export const prepared = (
   warehouse: Layer.Layer<Warehouse, ConnectorError>,
   tables: ReadonlyArray<Table>,
@@ -123,7 +123,7 @@ export const prepared = (
         )
       })
     )
-  ).pipe(Layer.provideMerge(warehouse), Layer.merge(FolderStore.layer(root)))
+  ).pipe(Layer.provideMerge(warehouse), Layer.merge(storeAt(root)))
 
 /** The warehouse in a DuckDB file with a folder store, prepared for some tables. */
 export const over = (file: string, tables: ReadonlyArray<Table>, root: string) =>

@@ -13,7 +13,10 @@ it.live("a cycle that finds nothing new starts no warehouse and writes nothing",
       const before = usage()
       const statements = local.history().length
       assert.strictEqual((yield* cycle()).rows, 0)
-      const ran = local.history().slice(statements).filter(({ warehouse }) => warehouse !== undefined)
+      const ran = local
+        .history()
+        .slice(statements)
+        .filter(({ warehouse }) => warehouse !== undefined)
       assert.deepStrictEqual(
         ran.map(({ text }) => text),
         [],

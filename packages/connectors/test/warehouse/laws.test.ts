@@ -5,6 +5,7 @@ import { afterAll, describe, it } from "@effect/vitest"
 import { Arbitrary } from "effect"
 import { ChangeLaws, Histories, SinkLaws } from "@northstar/core/testing"
 import type { Table } from "@northstar/core/Table"
+import { patience } from "./RealAccount.ts"
 import { shared } from "./SnowflakeSubject.ts"
 import { changeStore, fresh, position, sinkStore } from "./Subject.ts"
 
@@ -27,10 +28,10 @@ for (const [engine, { make, runs }] of Object.entries(engines)) {
   const subject = { name: `the ${engine} warehouse`, position, at: (n: number) => BigInt(n) }
   describe(`laws of ${engine}`, () => {
     for (const law of ChangeLaws.laws({ ...subject, make: changeStore(make), runs: runs.changes })) {
-      it.live(law.name, () => law.check, 120_000)
+      it.live(law.name, () => law.check, patience(120_000))
     }
     for (const law of SinkLaws.laws({ ...subject, make: sinkStore(make), batches, runs: runs.batches })) {
-      it.live(law.name, () => law.check, 120_000)
+      it.live(law.name, () => law.check, patience(120_000))
     }
   })
 }

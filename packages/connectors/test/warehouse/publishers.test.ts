@@ -59,16 +59,23 @@ for (const blockedUpdate of ["reevaluate", "stale"] as const) {
           const waitsBefore = (yield* snowflake.server).lockWaits()
           const published: Array<Change<Histories.Row>> = []
           for (let at = 1; at <= rounds; at++) {
-            const offers = Array.from({ length: publishers }, (_, by) => batchOf(at, by + 1))
-            const landed = yield* Effect.forEach(offers, (changes) => run(segmentsOf(tables, changes)))
-            const exits = yield* Effect.gen(function* () {
-              const writers = yield* Effect.forEach(offers, () => heldOpen(tables))
-              return yield* Effect.forEach(writers, ({ commit }, by) => Effect.result(commit(landed[by]!)), {
-                concurrency: "unbounded"
-              })
+            const offers = yield* Effect.forEach(Array.from({ length: publishers }), (_, by) => {
+              const changes = batchOf(at, by + 1)
+              return Effect.map(run(segmentsOf(tables, changes)), (segments) => ({ changes, segments }))
+            })
+            const ends = yield* Effect.gen(function* () {
+              const ready = yield* Effect.forEach(offers, (offer) =>
+                Effect.map(heldOpen(tables), ({ commit }) => ({ ...offer, commit }))
+              )
+              return yield* Effect.forEach(
+                ready,
+                ({ changes, commit, segments }) =>
+                  Effect.map(Effect.result(commit(segments)), (result) => ({ changes, result })),
+                { concurrency: "unbounded" }
+              )
             }).pipe(Effect.scoped, run)
-            const winners = offers.filter((_, by) => Result.isSuccess(exits[by]!))
-            const losers = exits.flatMap((exit) => (Result.isFailure(exit) ? [exit.failure._tag] : []))
+            const winners = ends.flatMap(({ changes, result }) => (Result.isSuccess(result) ? [changes] : []))
+            const losers = ends.flatMap(({ result }) => (Result.isFailure(result) ? [result.failure._tag] : []))
             assert.strictEqual(winners.length, 1)
             assert.deepStrictEqual(
               losers,
@@ -125,16 +132,18 @@ for (const blockedUpdate of ["reevaluate", "stale"] as const) {
         Effect.fnUntraced(function* () {
           for (let round = 0; round < 2; round++) {
             const { load, run, query } = yield* scene(tables)
-            const batches = [batchOf(1, 1), batchOf(2, 1), batchOf(3, 1)]
-            const landed = yield* Effect.forEach(batches, (changes) => run(segmentsOf(tables, changes)))
-            yield* load(landed[0]!)
-            yield* load(landed[1]!)
+            const [first, second, third] = [batchOf(1, 1), batchOf(2, 1), batchOf(3, 1)] as const
+            const land = (changes: typeof first) => run(segmentsOf(tables, changes))
+            const victims = yield* land(second)
+            yield* load(yield* land(first))
+            yield* load(victims)
+            const next = yield* land(third)
             const victim = `${key.pipeline}/${key.stream}/${"2".padStart(20, "0")}`
-            const both = [run(Rollback.apply(tables, victim)), load(landed[2]!)] as const
+            const both = [run(Rollback.apply(tables, victim)), load(next)] as const
             yield* Effect.all(both, { concurrency: "unbounded" })
-            assert.deepStrictEqual(yield* run(contents(tables)), live([...batches[0]!, ...batches[2]!]))
-            yield* load(landed[1]!, { tables, stream: "backfill/1" })
-            assert.deepStrictEqual(yield* run(contents(tables)), live(batches.flat()))
+            assert.deepStrictEqual(yield* run(contents(tables)), live([...first, ...third]))
+            yield* load(victims, { tables, stream: "backfill/1" })
+            assert.deepStrictEqual(yield* run(contents(tables)), live([...first, ...second, ...third]))
             const unbalanced = yield* query(
               "SELECT * FROM northstar.batches WHERE rows_in <> published + superseded + quarantined + held OR superseded < 0"
             )

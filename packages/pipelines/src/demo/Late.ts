@@ -1,6 +1,7 @@
 import * as FilesSource from "@northstar/connectors/files/FilesSource"
 import * as Query from "@northstar/connectors/project/Query"
 import * as Services from "@northstar/connectors/project/Services"
+import type { SqlValue } from "@northstar/connectors/warehouse/Warehouse"
 import { Effect, Result } from "effect"
 import * as Exports from "../partners/Exports.ts"
 import * as Rueckweg from "../partners/Rueckweg.ts"
@@ -141,7 +142,7 @@ export const files = Effect.fn("Late.files")(function* (play: Play, liveFromMs: 
 const refusals = ({ scene }: Play) =>
   FilesSource.refused(`${scene.project.name}/partners`).pipe(Effect.provide(Services.landing(scene.project.landing)))
 
-type Lifecycle = Readonly<Record<string, unknown>>
+type Lifecycle = Readonly<Record<string, SqlValue>>
 
 /** Paid in full in the shop's currency, delivered, and nothing given back or contested. */
 const isQuiet = (row: Lifecycle): boolean =>

@@ -92,5 +92,5 @@ export const open = Effect.fn("Outside.open")(function* (
   } satisfies Outside
 })
 
-/** The shop's day, London midnight, whose file of returns is broken, and the one whose shelves are counted anew. */
+/** The shop's day, London midnight, whose file of returns is broken. */
 export const brokenDayMs = (liveFromMs: number): number => liveFromMs + brokenDay * Exports.dayMs

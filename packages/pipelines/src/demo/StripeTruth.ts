@@ -30,5 +30,6 @@ const valueOf = (name: string, column: Column, object: unknown): string | null =
     value = Predicate.hasProperty(value, part) ? value[part] : null
   }
   if (value === null || value === undefined) return null
-  return column.type.kind === "timestamptz" ? String(Number(value) * 1000) : String(value)
+  if (column.type.kind === "timestamptz") return String(Number(value) * 1000)
+  return typeof value === "string" ? value : JSON.stringify(value)
 }

@@ -56,6 +56,6 @@ const eanOf = (productCode: string): string => {
   let hash = 0
   for (const character of productCode) hash = (hash * 131 + (character.codePointAt(0) ?? 0)) % 10_000_000_000
   const digits = `50${String(hash).padStart(10, "0")}`
-  const sum = [...digits].reduce((total, digit, index) => total + Number(digit) * (index % 2 === 0 ? 1 : 3), 0)
+  const sum = Array.from(digits, Number).reduce((total, digit, at) => total + digit * (at % 2 === 0 ? 1 : 3), 0)
   return `${digits}${(10 - (sum % 10)) % 10}`
 }

@@ -2,7 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Demo from "../../src/demo/Demo.ts"
+import * as Report from "../../src/demo/Report.ts"
 import * as Story from "../../src/demo/Story.ts"
+import * as Partners from "../../src/Partners.ts"
+import * as Payments from "../../src/Payments.ts"
 import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 
@@ -30,7 +33,7 @@ const running = (events: ReadonlyArray<Story.StoryEvent>): ReadonlyArray<number>
     .filter((pid) => existsSync(`/proc/${pid}`))
 
 it.live(
-  "the demo survives what it does to its ingester, finds the batch it took back, and leaves no process behind",
+  "the demo survives what it does to its three sources, finds the batch it took back, and leaves no process behind",
   () =>
     Effect.gen(function* () {
       const folder = yield* temporary
@@ -45,12 +48,19 @@ it.live(
       const lines = events.filter(({ _tag }) => _tag === "Step").map(Story.line)
       expect(found.agree ? [] : lines).toEqual([])
       const books = [{ currency: "GBP", sourceMinor: 25_178_505n, curatedMinor: 25_178_505n }]
-      expect(found.tables).toEqual([
+      expect(found.tables.slice(0, 4)).toEqual([
         { table: "customers", sourceRows: 424, curatedRows: 424, differing: 0, money: [] },
         { table: "products", sourceRows: 2246, curatedRows: 2246, differing: 0, money: [] },
         { table: "orders", sourceRows: 698, curatedRows: 698, differing: 0, money: books },
         { table: "order_lines", sourceRows: 14_553, curatedRows: 14_553, differing: 0, money: books }
       ])
+      const others = found.tables.slice(4)
+      const outside = [...Payments.all, ...Partners.all.map(({ table }) => table)]
+      expect(others.map(({ table }) => table)).toEqual(outside.map(({ name }) => name))
+      expect(others.filter((table) => !Report.isAgreed(table) || table.sourceRows === 0)).toEqual([])
+      expect(found.late.order.moved).toBe(1)
+      expect(found.late).toMatchObject({ repeated: 0, removed: 1, refused: 1, cards: { tokens: 1, numbers: 0 } })
+      expect(found.outage.wasTold).toBe(true)
       expect(found.secondIngesterRefused).toBe(true)
       expect(found.backfill.changes).toBeGreaterThan(0)
       expect(found.backfill.news).toBe(0)
@@ -61,7 +71,7 @@ it.live(
       expect(existsSync(found.report)).toBe(true)
       expect(running(events)).toEqual([])
     }),
-  240_000
+  480_000
 )
 
 it.live("an interrupted demo leaves no process behind", () =>

@@ -5,6 +5,7 @@ import type { Table } from "@northstar/core/Table"
 import { Effect, type Scope } from "effect"
 import { Client } from "pg"
 import * as Fold from "./Fold.ts"
+import * as SnowflakeReader from "./SnowflakeReader.ts"
 import { landing, type Stand, warehouse } from "./Stand.ts"
 
 /** What the oracle saw. */
@@ -31,8 +32,8 @@ type Reader = (sql: string) => Effect.Effect<Rows>
 export const judge = (stand: Stand, tables: ReadonlyArray<Table>): Effect.Effect<Verdict> =>
   Effect.gen(function* () {
     const source = yield* openSource(stand.url)
-    const curated = yield* openWarehouse(warehouse(stand))
-    const verdicts = yield* Effect.forEach(tables, (table) => judgeTable(source, curated, table))
+    const curated = yield* openWarehouse(stand)
+    const verdicts = yield* Effect.forEach(tables, (table) => judgeTable(stand, source, curated, table))
     const books = yield* accounting(curated, stand, tables)
     return {
       rows: verdicts.reduce((sum, { rows }) => sum + rows, 0),
@@ -47,14 +48,13 @@ export const orphansSql = `SELECT
   + (SELECT count(*) FROM curated.order_lines l ANTI JOIN curated.products p ON p.code = l.product_code)
   + (SELECT count(*) FROM (SELECT * FROM curated.orders WHERE customer_id IS NOT NULL) o ANTI JOIN curated.customers c ON c.id = o.customer_id)`
 
-const judgeTable = (source: Reader, curated: Reader, table: Table): Effect.Effect<Verdict> =>
+const judgeTable = (stand: Stand, source: Reader, curated: Reader, table: Table): Effect.Effect<Verdict> =>
   Effect.gen(function* () {
-    const columns = Object.keys(table.columns).map((name) => `"${name}"`)
-    const texts = columns.map((sql) => `${sql}::VARCHAR`).join(", ")
-    const right = yield* source(`select ${columns.join(", ")} from ${table.source}`)
-    const rows = yield* curated(`SELECT ${texts} FROM curated."${table.name}"`)
+    const texts = textsOf(stand, table)
+    const right = yield* source(`select ${texts.source} from ${table.source}`)
+    const rows = yield* curated(`SELECT ${texts.curated} FROM curated.${table.name}`)
     const history = yield* curated(
-      `SELECT _version::VARCHAR, _op::VARCHAR, _unchanged, _moved_from, ${texts} FROM curated."${table.name}__history" ORDER BY _version`
+      `SELECT _version::VARCHAR, _op::VARCHAR, _unchanged, _moved_from, ${texts.curated} FROM curated.${table.name}__history ORDER BY _version`
     )
     const ofTable = `table_name = '${table.name}'`
     const floors = yield* curated(`SELECT version::VARCHAR FROM northstar.floors WHERE ${ofTable}`)
@@ -76,6 +76,19 @@ const judgeTable = (source: Reader, curated: Reader, table: Table): Effect.Effec
       ]
     }
   })
+
+/** Columns as texts that are equal for equal values. DuckDB prints instants as PostgreSQL does, Snowflake does not. */
+const textsOf = ({ snowflake }: Stand, table: Table): { readonly source: string; readonly curated: string } => {
+  const columns = Object.entries(table.columns)
+  const isInstant = (kind: string) => snowflake !== undefined && kind === "timestamptz"
+  const source = columns.map(([name, { type }]) =>
+    isInstant(type.kind) ? `(extract(epoch from ${name}) * 1000000)::bigint` : name
+  )
+  const curated = columns.map(([name, { type }]) =>
+    isInstant(type.kind) ? `DATE_PART(EPOCH_MICROSECOND, ${name})::VARCHAR` : `${name}::VARCHAR`
+  )
+  return { source: source.join(", "), curated: curated.join(", ") }
+}
 
 const unless = (holds: boolean, problem: string): ReadonlyArray<string> => (holds ? [] : [problem])
 
@@ -170,7 +183,10 @@ const openSource = (url: string): Effect.Effect<Reader, never, Scope.Scope> =>
   )
 
 /** The statements select texts only. */
-const openWarehouse = (file: string): Effect.Effect<Reader, never, Scope.Scope> =>
+const openWarehouse = (stand: Stand): Effect.Effect<Reader, never, Scope.Scope> =>
+  stand.snowflake === undefined ? openDuckDb(warehouse(stand)) : SnowflakeReader.open(stand.snowflake)
+
+const openDuckDb = (file: string): Effect.Effect<Reader, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const instance = await DuckDBInstance.create(file)
@@ -194,4 +210,4 @@ const openWarehouse = (file: string): Effect.Effect<Reader, never, Scope.Scope> 
 
 /** Rows of one statement on a warehouse that nobody runs on; it selects texts only. */
 export const readWarehouse = (stand: Stand, sql: string): Effect.Effect<Rows> =>
-  Effect.scoped(Effect.flatMap(openWarehouse(warehouse(stand)), (read) => read(sql)))
+  Effect.scoped(Effect.flatMap(openWarehouse(stand), (read) => read(sql)))

@@ -12,6 +12,8 @@ export interface Ended {
   readonly passed: ReadonlyArray<string>
   /** The end of what it said. */
   readonly said: string
+  /** All of its output. */
+  readonly output: string
 }
 
 /** A process of its own that runs a task. */
@@ -29,10 +31,15 @@ export interface Fault {
   readonly nth: number
 }
 
-/** Starts a task, with at most one fault; it is killed with the scope. */
-export const start = (stand: Stand, run: Task["run"], fault?: Fault): Effect.Effect<Process, never, Scope.Scope> =>
+/** Starts a task, with at most one fault or in a world that is out of joint; it is killed with the scope. */
+export const start = (
+  stand: Stand,
+  run: Task["run"],
+  fault?: Fault,
+  world?: Task["world"]
+): Effect.Effect<Process, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => launch({ stand, run }, fault)),
+    Effect.sync(() => launch({ stand, run, ...(world === undefined ? {} : { world }) }, fault)),
     ({ kill }) => kill
   )
 
@@ -52,9 +59,10 @@ export const catchUp = (stand: Stand): Effect.Effect<Ended> =>
 
 const saidMax = 8192
 
-const launch = (task: Task, fault: Fault | undefined): Process => {
+/** Starts a program of this folder with its task in `NORTHSTAR_PROOF`, as JSON. It outlives every scope. */
+export const launch = (task: unknown, fault: Fault | undefined, program = "Program.ts"): Process => {
   const { NORTHSTAR_FAILPOINT: _, ...inherited } = process.env
-  const child = spawn(process.execPath, ["--conditions=northstar-source", join(import.meta.dirname, "Program.ts")], {
+  const child = spawn(process.execPath, ["--conditions=northstar-source", join(import.meta.dirname, program)], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...inherited,
@@ -81,7 +89,8 @@ const watch = (child: ChildProcess): Process => {
         code: code ?? undefined,
         // Sound: `Program.ts` writes a list of names.
         passed: line === undefined ? [] : (JSON.parse(line.slice("passed ".length)) as ReadonlyArray<string>),
-        said: said === "" ? output.slice(-saidMax) : said
+        said: said === "" ? output.slice(-saidMax) : said,
+        output
       })
     })
   })

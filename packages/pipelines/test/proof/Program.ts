@@ -8,6 +8,7 @@ import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
 import * as FaultInjector from "@northstar/core/testing/FaultInjector"
 import { Cause, Clock, Config, Console, Duration, Effect, Exit, Redacted, Schema } from "effect"
 import * as Stand from "./Stand.ts"
+import * as World from "./World.ts"
 import { Task } from "./Task.ts"
 
 /**
@@ -15,9 +16,10 @@ import { Task } from "./Task.ts"
  * `NORTHSTAR_FAILPOINT` names. Without one it says at its end which failpoints it passed.
  */
 const main = Effect.gen(function* () {
-  const { stand, run } = yield* Config.schema(Schema.fromJsonString(Task), "NORTHSTAR_PROOF")
+  const { stand, run, world } = yield* Config.schema(Schema.fromJsonString(Task), "NORTHSTAR_PROOF")
   const injector = yield* FaultInjector.make
   const work = start(Stand.shop(stand), stand, run)
+  if (world !== undefined) return yield* World.provide(work, world)
   if (process.env["NORTHSTAR_FAILPOINT"] !== undefined) return yield* Effect.provide(work, FaultInjector.layerFromEnv)
   yield* injector.provide(work)
   yield* Console.log(`passed ${JSON.stringify(yield* injector.trace)}`)

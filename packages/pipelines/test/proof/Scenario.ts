@@ -48,23 +48,62 @@ export const passed = ({ prepare, task }: Scenario): Effect.Effect<ReadonlyArray
     Effect.flatMap(prepare, (stand) => Effect.map(Process.succeed(stand, task(stand)), ({ passed }) => passed))
   )
 
+/** Which warehouse the scenarios run on. */
+export interface Place {
+  /** Gives a new stand its warehouse. */
+  readonly equip: (stand: Stand.Stand) => Effect.Effect<Stand.Stand, never, Scope.Scope>
+  /** A stand at the same source with a landing log and a warehouse like another's. */
+  readonly copy: (from: Stand.Stand) => Effect.Effect<Stand.Stand, never, Scope.Scope>
+}
+
+/** The warehouse is a DuckDB file in the stand's folder. */
+export const duckdb: Place = {
+  equip: Effect.succeed,
+  copy: (from) =>
+    Effect.map(Stand.folder, (folder) => {
+      cpSync(from.folder, folder, { recursive: true })
+      return { url: from.url, folder }
+    })
+}
+
+/** Stands on one server: with the shop's tables alone, published and filled, and after a first ingest. */
+const stands = (server: Server, { equip }: Place) => {
+  let databases = 0
+  const fresh = Effect.suspend(() => Effect.flatMap(Stand.make(server.url, `crash_${++databases}`), equip))
+  const published = Effect.acquireRelease(
+    fresh.pipe(
+      Effect.tap(({ url }) => SmallHistory.before(url)),
+      Effect.tap((stand) => Stand.publish(stand)),
+      Effect.tap(({ url }) => SmallHistory.between(url))
+    ),
+    Stand.release
+  )
+  const ongoing = published.pipe(
+    Effect.tap(Process.catchUp),
+    Effect.tap(({ url }) => SmallHistory.later(url, 0))
+  )
+  return { fresh, published, ongoing }
+}
+type Stands = ReturnType<typeof stands>
+
+/** The tasks that go forward, on one server. */
+export const ingests = (server: Server, place: Place = duckdb): ReadonlyArray<Scenario> =>
+  ingestsOn(stands(server, place))
+
+const ingestsOn = ({ published, ongoing }: Stands): ReadonlyArray<Scenario> => [
+  { name: "first ingest", prepare: published, task: () => ingest, finish: Process.catchUp },
+  { name: "ongoing ingest", prepare: ongoing, task: () => ingest, finish: Process.catchUp }
+]
+
 /** Every task that changes something, on one server. */
-export const all = (server: Server): Effect.Effect<ReadonlyArray<Scenario>, never, Scope.Scope> =>
+export const all = (
+  server: Server,
+  place: Place = duckdb
+): Effect.Effect<ReadonlyArray<Scenario>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let databases = 0
-    const fresh = Effect.suspend(() => Stand.make(server.url, `crash_${++databases}`))
-    const published = Effect.acquireRelease(
-      fresh.pipe(
-        Effect.tap(({ url }) => SmallHistory.before(url)),
-        Effect.tap((stand) => Stand.publish(stand)),
-        Effect.tap(({ url }) => SmallHistory.between(url))
-      ),
-      Stand.release
-    )
-    const ongoing = published.pipe(
-      Effect.tap(Process.catchUp),
-      Effect.tap(({ url }) => SmallHistory.later(url, 0))
-    )
+    const on = stands(server, place)
+    const { fresh, ongoing } = on
+    const { copy } = place
     // Taking back and bringing back leave the source alone: they work on copies of one project.
     const base = yield* ongoing.pipe(
       Effect.tap(Process.catchUp),
@@ -72,11 +111,6 @@ export const all = (server: Server): Effect.Effect<ReadonlyArray<Scenario>, neve
       Effect.tap(Process.catchUp)
     )
     const batch = yield* middleBatch(base)
-    const copy = (from: Stand.Stand) =>
-      Effect.map(Stand.folder, (folder) => {
-        cpSync(from.folder, folder, { recursive: true })
-        return { url: from.url, folder }
-      })
     const takeBack = { program: "rollback", batch: batch.name } as const
     const bringBack = { program: "backfill", id: "again", after: batch.after, through: batch.through } as const
     const takenBack = yield* Effect.tap(copy(base), (stand) => Process.succeed(stand, takeBack))
@@ -87,8 +121,7 @@ export const all = (server: Server): Effect.Effect<ReadonlyArray<Scenario>, neve
         task: () => setup,
         finish: finishSetup
       },
-      { name: "first ingest", prepare: published, task: () => ingest, finish: Process.catchUp },
-      { name: "ongoing ingest", prepare: ongoing, task: () => ingest, finish: Process.catchUp },
+      ...ingestsOn(on),
       {
         name: "rollback",
         prepare: copy(base),

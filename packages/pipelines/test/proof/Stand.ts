@@ -3,16 +3,29 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Project from "@northstar/connectors/project/Project"
 import type { Table } from "@northstar/core/Table"
-import { Effect, type Scope } from "effect"
-import * as Schema from "../../src/shop/Schema.ts"
+import { Effect, Schema, type Scope } from "effect"
+import * as ShopSchema from "../../src/shop/Schema.ts"
 import * as Tables from "../../src/Tables.ts"
 import { query } from "../Shop.ts"
 
 /** Where one project under proof has its source, and the folder that holds its landing log and its warehouse. */
-export interface Stand {
-  readonly url: string
-  readonly folder: string
-}
+export const Stand = Schema.Struct({
+  url: Schema.String,
+  folder: Schema.String,
+  /** Accepted incarnation of the source; 1 by default. */
+  epoch: Schema.optionalKey(Schema.Int),
+  /** The Snowflake database that is its warehouse; without it, a DuckDB file in the folder. */
+  snowflake: Schema.optionalKey(
+    Schema.Struct({
+      accessUrl: Schema.String,
+      account: Schema.String,
+      user: Schema.String,
+      privateKey: Schema.String,
+      database: Schema.String
+    })
+  )
+})
+export type Stand = typeof Stand.Type
 
 /** The warehouse file of a stand. */
 export const warehouse = ({ folder }: Stand): string => join(folder, "warehouse.duckdb")
@@ -25,6 +38,7 @@ export const shop = (stand: Stand): Project.PostgresFeed => {
   const source = Project.postgres({
     name: "shop",
     url: stand.url,
+    epoch: stand.epoch ?? 1,
     slot: slot(stand),
     snapshot: { chunkRows: 500, rowsPerSecondMax: 20_000 },
     heartbeatSeconds: 2,
@@ -34,7 +48,10 @@ export const shop = (stand: Stand): Project.PostgresFeed => {
     name: "proof",
     sources: [source],
     landing: Project.folder(landing(stand)),
-    warehouse: Project.duckdb(warehouse(stand))
+    warehouse:
+      stand.snowflake === undefined
+        ? Project.duckdb(warehouse(stand))
+        : Project.snowflake({ ...stand.snowflake, role: "ACCOUNTADMIN", warehouse: "LOAD_WH", cadenceSeconds: 1 })
   })
   return Project.feed(project, source)
 }
@@ -47,7 +64,7 @@ export const make = (serverUrl: string, database: string): Effect.Effect<Stand, 
     yield* query(serverUrl, `create database ${database}`)
     const url = new URL(serverUrl)
     url.pathname = `/${database}`
-    yield* query(url.href, Schema.create)
+    yield* query(url.href, ShopSchema.create)
     return { url: url.href, folder: yield* folder }
   })
 
@@ -65,8 +82,12 @@ export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireR
 export const publish = (stand: Stand, tables: ReadonlyArray<Table> = Tables.all): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* query(stand.url, `create publication northstar for table ${tables.map(({ source }) => source).join(", ")}`)
-    yield* query(stand.url, `select pg_create_logical_replication_slot('${slot(stand)}', 'pgoutput')`)
+    yield* createSlot(stand)
   })
+
+/** Creates the slot alone. */
+export const createSlot = (stand: Stand): Effect.Effect<void> =>
+  Effect.asVoid(query(stand.url, `select pg_create_logical_replication_slot('${slot(stand)}', 'pgoutput')`))
 
 /** Drops the slot, which else holds WAL and one of the server's places. */
 export const release = (stand: Stand): Effect.Effect<void> =>

@@ -1,8 +1,18 @@
 import { Schema } from "effect"
+import { Stand } from "./Stand.ts"
 
 /** What a process under proof does, and where. */
 export const Task = Schema.Struct({
-  stand: Schema.Struct({ url: Schema.String, folder: Schema.String }),
+  /** What its machine does to it. */
+  world: Schema.optionalKey(
+    Schema.Union([
+      /** The landing folder's disk is full from the n-th write on. */
+      Schema.Struct({ kind: Schema.Literal("disk full"), nth: Schema.Int }),
+      /** The clock is set to another time, again and again. */
+      Schema.Struct({ kind: Schema.Literal("clock jumps"), maxMs: Schema.Int })
+    ])
+  ),
+  stand: Stand,
   run: Schema.Union([
     Schema.Struct({ program: Schema.Literal("setup") }),
     Schema.Struct({ program: Schema.Literal("ingest"), untilCaughtUp: Schema.Boolean }),

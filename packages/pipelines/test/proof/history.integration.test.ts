@@ -4,11 +4,11 @@ import * as Round from "./Round.ts"
 import * as Settings from "./Settings.ts"
 
 const options = Settings.isOracleFull
-  ? { changes: 200_000, kills: 50, crashes: 4 }
-  : { changes: 20_000, kills: 6, crashes: 1 }
+  ? { changes: 200_000, kills: 50, crashes: 4, losesSlot: true }
+  : { changes: 20_000, kills: 6, crashes: 1, losesSlot: true }
 
 it.live(
-  "P1 crash, X1 consistent cut: random histories with ingests killed at random moments end in the source's tables",
+  "P1 crash, X1 consistent cut: random histories with ingests killed, cut off, on full disks and with jumping clocks end in the source's tables",
   () =>
     Effect.gen(function* () {
       yield* Console.log(`random history: NORTHSTAR_SEED=${Settings.seed}`)
@@ -17,6 +17,7 @@ it.live(
       expect(outcome.problems).toEqual([])
       expect(outcome.changes).toBeGreaterThanOrEqual(options.changes)
       expect(outcome.kills).toBeGreaterThanOrEqual(options.kills)
+      expect(outcome.faults.get("slot lost")).toBe(1)
       expect(outcome.cuts).toBeGreaterThan(0)
     }),
   Settings.isOracleFull ? 1_200_000 : 300_000

@@ -12,7 +12,9 @@ export default class WarehouseApplyCommand extends NorthstarCommand {
     "Does what northstar warehouse plan shows. What rewrites stored data, such as another type of a column, is left undone " +
     "and named unless it is allowed. Run it before a new version of the project starts."
   static override flags = {
-    ...administratorFlags,
+    "admin-user": administratorFlags.user,
+    "admin-key-file": administratorFlags.keyFile,
+    "admin-role": administratorFlags.role,
     "allow-destructive": Flags.boolean({ summary: "Also do what rewrites stored data.", default: false })
   }
 

@@ -13,7 +13,9 @@ export default class WarehousePlanCommand extends NorthstarCommand {
     "Tables, columns and marts. In Snowflake also databases, schemas, stage, roles, grants, virtual warehouses, resource " +
     "monitors and masking policies, read as an administrator."
   static override flags = {
-    ...administratorFlags,
+    "admin-user": administratorFlags.user,
+    "admin-key-file": administratorFlags.keyFile,
+    "admin-role": administratorFlags.role,
     sql: Flags.boolean({ summary: "Print the SQL and nothing else.", exclusive: ["json"], default: false })
   }
 
