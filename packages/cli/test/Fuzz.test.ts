@@ -92,6 +92,8 @@ it("odd flags end the tool with a documented code and no stack", () => {
     ["backfill", "--after", "1", "--since", "2026-11-01T00:00:00Z"],
     ["query", ""],
     ["rollback"],
+    // Found by the test above: oclif's own integers fail like a defect.
+    ["files", "again", "-"],
     ["status", "--config", "\u00e9\n", "--json"]
   ]
   for (const args of lines) {

@@ -24,8 +24,7 @@ export const tables = (url: string) =>
   )
 
 /** The slot, from now on. */
-export const begin = (url: string) =>
-  script(url, `select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
+export const begin = (url: string) => script(url, `select pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
 
 /** Keeps where the slot stands now, for `rewind`. */
 export const mark = (url: string) => script(url, `select pg_copy_logical_replication_slot('${slot}', '${origin}')`)

@@ -26,7 +26,10 @@ export const drain = (url: string, changes: number): Effect.Effect<number> => {
     if (kind === 0x49) seen += 1
     return kind === 0x43 && seen >= changes
   }
-  return Effect.map(receive({ url, sql, isReplication: true, lookBytes: headerBytes + walHeaderBytes, onMessage }), () => seen)
+  return Effect.map(
+    receive({ url, sql, isReplication: true, lookBytes: headerBytes + walHeaderBytes, onMessage }),
+    () => seen
+  )
 }
 
 /** The baseline of a snapshot: the shop's tables by COPY, thrown away by the same client. Answers the rows. */
@@ -85,11 +88,7 @@ const receive = ({ url, sql, isReplication, lookBytes, onMessage }: Request): Ef
     socket.destroy()
   })
 
-const walker = (
-  lookBytes: number,
-  onMessage: Request["onMessage"],
-  done: () => void
-): ((bytes: Buffer) => void) => {
+const walker = (lookBytes: number, onMessage: Request["onMessage"], done: () => void): ((bytes: Buffer) => void) => {
   let rest: Buffer = Buffer.alloc(0)
   /** Bytes of a message known already that are still to come. */
   let skip = 0

@@ -47,7 +47,10 @@ export const run = Effect.fnUntraced(function* (folder: string, changes: number,
       ingests.push(yield* point(runner, "ingest", { changes: filled, size: curated, lines: curated }))
     }
   }
-  return [...linesOf("capture, by changes in the backlog", captures), ...linesOf("ingest, by order lines in curated", ingests)]
+  return [
+    ...linesOf("capture, by changes in the backlog", captures),
+    ...linesOf("ingest, by order lines in curated", ingests)
+  ]
 }, Effect.scoped)
 
 const point = Effect.fnUntraced(function* (

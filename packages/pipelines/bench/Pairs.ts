@@ -24,9 +24,7 @@ export const run = Effect.fnUntraced(function* (
   for (let turn = 1; turn <= settings.pairs; turn++) {
     const drain = yield* measured(runner, "drain", changes, () => Effect.void)
     const capture = yield* measured(runner, "capture", changes, (folder) => Check.landed(folder, sums))
-    const ingest = yield* measured(runner, "ingest", changes, (folder) =>
-      Check.curated(folder, sums, settings.curated)
-    )
+    const ingest = yield* measured(runner, "ingest", changes, (folder) => Check.curated(folder, sums, settings.curated))
     pairs.push({ drain, capture, ingest })
     yield* say(`turn ${turn}: ${[drain, capture, ingest].map(({ seconds }) => `${seconds.toFixed(1)} s`).join(", ")}`)
   }

@@ -6,11 +6,23 @@ import { all } from "../src/Tables.ts"
 import { publication, slot } from "./Backlog.ts"
 
 /** As fast as it goes: benches ask what can be done, not what is good for a source at work. */
-const unthrottled = { rowsPerSecondMax: 1e9, chunkRows: 50_000 }
+const unthrottled = { rowsPerSecondMax: 1e9 }
 
 /** The shop's pipeline as `northstar ingest` runs it, its landing log and warehouse below `folder`. */
-export const shop = (url: string, folder: string, tables: ReadonlyArray<Table> = all): Project.PostgresFeed => {
-  const source = Project.postgres({ name: "shop", url, slot, publication, tables, snapshot: unthrottled })
+export const shop = (
+  url: string,
+  folder: string,
+  options: { readonly tables?: ReadonlyArray<Table>; readonly heartbeatSeconds?: number } = {}
+): Project.PostgresFeed => {
+  const source = Project.postgres({
+    name: "shop",
+    url,
+    slot,
+    publication,
+    tables: all,
+    snapshot: unthrottled,
+    ...options
+  })
   const project = Project.define({
     name: "bench",
     sources: [source],
@@ -24,7 +36,9 @@ export const shop = (url: string, folder: string, tables: ReadonlyArray<Table> =
 export const partner = (folder: string): Project.Project =>
   Project.define({
     name: "bench",
-    sources: [Project.files({ name: "partner", from: Project.folder(join(folder, "drop")), contracts: [Partners.all[0]] })],
+    sources: [
+      Project.files({ name: "partner", from: Project.folder(join(folder, "drop")), contracts: [Partners.all[0]] })
+    ],
     landing: Project.folder(join(folder, "landing")),
     warehouse: Project.duckdb(join(folder, "warehouse.duckdb"))
   })

@@ -40,7 +40,7 @@ export interface Tally {
 }
 
 /** Rows of a range that is compared by digest first. */
-const chunkRows = 20_000
+const chunkRows = 50_000
 /** Curated keys listed for a table whose keys the two sides sort differently. */
 const rowsListedMax = 5_000_000
 /** Rows of a range below which differing keys are listed instead of splitting on. */
@@ -85,8 +85,14 @@ const compareRange: (
   isPart?: boolean
 ) => Effect.Effect<void, ConnectorError> = Effect.fnUntraced(function* (context, tally, suspects, range, isPart) {
   const { connection, session, dialect, model } = context
-  const source = yield* Auditor.digest(connection, model.table, scopeOf(context, range))
-  const curated = yield* Digests.digest(session, dialect, model, sliceOf(context, range))
+  // Neither side waits for the other: what one of them has and the other not yet is settled afterwards, whichever was first.
+  const [source, curated] = yield* Effect.all(
+    [
+      Auditor.digest(connection, model.table, scopeOf(context, range)),
+      Digests.digest(session, dialect, model, sliceOf(context, range))
+    ],
+    { concurrency: 2 }
+  )
   yield* Ref.update(tally, ({ sourceRows, curatedRows, ranges }) =>
     isPart === true
       ? { sourceRows, curatedRows, ranges: ranges + 1 }

@@ -53,6 +53,10 @@ layer(folderLayer)("a damaged landing log", (it) => {
       const path = CommitLog.recordKey(stream, 2n)
       const tailPath = CommitLog.recordKey(stream, 3n)
       const [good, goodTail] = [yield* store.get(path), yield* store.get(tailPath)]
+      // Found: a digit that was another was believed.
+      yield* store.put(path, Buffer.from(Buffer.from(good).toString().replace('"epoch":1', '"epoch":2')))
+      assert.isTrue(isTyped(yield* Effect.result(records(stream))))
+      yield* store.put(path, good)
       yield* fuzz(runs, (dice) =>
         Effect.gen(function* () {
           const isTail = dice.below(3) === 0

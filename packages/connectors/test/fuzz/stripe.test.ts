@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { afterAll, assert, beforeAll } from "@effect/vitest"
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { Effect, Exit, Redacted, Result } from "effect"
 import { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Client from "../../src/stripe/Client.ts"
@@ -145,4 +145,13 @@ fuzz("Stripe: an object of any content is a row of texts, or a typed error", { r
     if (Result.isFailure(row)) assert.instanceOf(row.failure, ConnectorError)
     else for (const text of row.success) assert.isTrue(text === null || typeof text === "string")
   }
+})
+
+it("Stripe: a number that reading JSON has rounded is refused, wherever it is (found)", () => {
+  const big = "9007199254740993"
+  for (const text of [`{"amount":${big}}`, `{"amount":1e400}`, `{"outcome":{"risk":{"score":[${big}]}}}`]) {
+    const row = Shape.texts(shape, { ...charge, ...(JSON.parse(text) as object) })
+    assert.isTrue(Result.isFailure(row) && row.failure.reason._tag === "InvalidData", text)
+  }
+  assert.isTrue(Result.isSuccess(Shape.texts(shape, { ...charge, amount: Number.MAX_SAFE_INTEGER })))
 })

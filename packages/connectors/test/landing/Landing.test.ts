@@ -179,7 +179,10 @@ it.effect("a reader sees within the poll interval what another process commits",
         .pipe(Stream.runCollect, Effect.forkChild)
       const next = { ...record, sequence: "2".padStart(20, "0"), after: record.through, files: [], relations: {} }
       const store = yield* ObjectStore
-      yield* store.create(CommitLog.recordKey(stream, 2n), new TextEncoder().encode(CommitLog.seal(JSON.stringify(next))))
+      yield* store.create(
+        CommitLog.recordKey(stream, 2n),
+        new TextEncoder().encode(CommitLog.seal(JSON.stringify(next)))
+      )
       while (reading.pollUnsafe() === undefined) {
         yield* TestClock.adjust("5 seconds")
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))

@@ -85,7 +85,9 @@ it.live(`tables and columns of any name are written so that they load as the sam
     const loaded = load(write(yield* folder, render(tables)))
     expect(loaded.detail).toBeUndefined()
     // Sound: `said` reads only what survives as JSON, which is all that another process can hand over.
-    expect(loaded.project?.sources[0]?.tables.map((table) => said(table as unknown as Table.Table))).toEqual(tables.map(said))
+    expect(loaded.project?.sources[0]?.tables.map((table) => said(table as unknown as Table.Table))).toEqual(
+      tables.map(said)
+    )
   })
 )
 

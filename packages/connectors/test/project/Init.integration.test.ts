@@ -45,7 +45,9 @@ it.live("an owner's init writes every table with a key, names the others, and pr
     expect(written).not.toContain(new URL(server.url).host)
     const loaded = load(file).project
     expect(loaded?.sources[0]?.tables.find(({ name }) => name === "order_items")?.key).toEqual(["lineNo", "Order"])
-    expect(Object.keys(loaded?.sources[0]?.tables.find(({ name }) => name === "sales_dept_class")?.columns ?? {})).toEqual(["id"])
+    expect(
+      Object.keys(loaded?.sources[0]?.tables.find(({ name }) => name === "sales_dept_class")?.columns ?? {})
+    ).toEqual(["id"])
     expect(yield* sql.query("SELECT slot_name FROM pg_replication_slots")).toEqual([["northstar_postgres"]])
     expect((yield* init(server.url, { force: true })).setup).toBe("nothing")
   })

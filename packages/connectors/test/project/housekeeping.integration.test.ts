@@ -29,7 +29,9 @@ it.effect(
       assert.isAbove(written, 1)
       const tidied = Effect.fnUntraced(function* (days: number) {
         yield* TestClock.setTime(Date.now() + Duration.toMillis(Duration.days(days)))
-        const tidying = yield* Effect.forkChild(Housekeeping.run(feed).pipe(Effect.provide(Services.layer(feed.project))))
+        const tidying = yield* Effect.forkChild(
+          Housekeeping.run(feed).pipe(Effect.provide(Services.layer(feed.project)))
+        )
         yield* TestClock.withLive(Effect.sleep("2 seconds"))
         yield* Fiber.interrupt(tidying)
         return records()

@@ -39,7 +39,18 @@ const plantInShop = ({ planted, stand }: Ground, round: number): Effect.Effect<v
         stand.url,
         "insert into payments values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         // Numbers of 19 digits do not fit into bigint.
-        [id, pan, planted.verification(), planted.sentence(), planted.track(), doc(), [planted.spelled(), planted.sentence()], short(planted), short(planted), planted.number()]
+        [
+          id,
+          pan,
+          planted.verification(),
+          planted.sentence(),
+          planted.track(),
+          doc(),
+          [planted.spelled(), planted.sentence()],
+          short(planted),
+          short(planted),
+          planted.number()
+        ]
       )
       yield* query(stand.url, "update payments set note = $2, doc = $3 where id = $1", [id, planted.track(), doc()])
       const key = planted.spelled()
@@ -47,8 +58,13 @@ const plantInShop = ({ planted, stand }: Ground, round: number): Effect.Effect<v
       // The long text stays where it is, and its row's key becomes an old one.
       yield* query(stand.url, "update cards set number = $2 where number = $1", [key, planted.spelled()])
       const wallet = planted.number()
-      yield* query(stand.url, "insert into wallets values ($1, $2, $3)", [wallet, planted.verification(), planted.spelled()])
-      if (row % 2 === 0) yield* query(stand.url, "update wallets set pan = $2 where pan = $1", [wallet, planted.number()])
+      yield* query(stand.url, "insert into wallets values ($1, $2, $3)", [
+        wallet,
+        planted.verification(),
+        planted.spelled()
+      ])
+      if (row % 2 === 0)
+        yield* query(stand.url, "update wallets set pan = $2 where pan = $1", [wallet, planted.number()])
       else yield* query(stand.url, "delete from wallets where pan = $1", [wallet])
     }
   })
@@ -106,7 +122,10 @@ const files = ({ dice, planted }: Ground, round: number): ReadonlyArray<File> =>
       bytes: Buffer.from(`rows=${name === "a" || round % 2 === 0 ? rows : planted.number()}\n${planted.sentence()}\n`)
     }
   ])
-  const tagged = ["pan,note,cvv", ...lines.map(() => `${planted.number()},${quoted(planted.sentence())},${planted.verification()}`)]
+  const tagged = [
+    "pan,note,cvv",
+    ...lines.map(() => `${planted.number()},${quoted(planted.sentence())},${planted.verification()}`)
+  ]
   return [
     ...replaced,
     { key: `trailed/${day}_${round}.csv`, bytes: Buffer.from(`${body}\n${total(rows)}\n`) },

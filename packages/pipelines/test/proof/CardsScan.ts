@@ -10,6 +10,7 @@ export interface Planted {
 }
 
 /** What people and machines write between the digits of a number: of typographic signs their bytes in UTF-8 and UTF-16. */
+// oxlint-disable-next-line no-control-regex -- they are halves of characters
 const between = /[\u0010-\u0015\u002f] |[\0 \-\u00a0\u00c2]|\u00e2\u0080[\u00af\u0090-\u0095]/g
 
 /** Fewer digits are nobody's card number. */
@@ -27,7 +28,10 @@ export const hits = ({ numbers, texts }: Planted, bytes: Uint8Array): ReadonlyAr
  * Everything that was planted and stands below a folder, as `where: what`: in the bytes of every file, in the rows of every
  * segment and in every table of the warehouse, whose files keep them compressed.
  */
-export const scan = (folder: string, planted: Planted): Effect.Effect<{ files: number; problems: ReadonlyArray<string> }> =>
+export const scan = (
+  folder: string,
+  planted: Planted
+): Effect.Effect<{ files: number; problems: ReadonlyArray<string> }> =>
   Effect.promise(async () => {
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
       lstatSync(join(folder, name)).isFile()
@@ -38,12 +42,13 @@ export const scan = (folder: string, planted: Planted): Effect.Effect<{ files: n
     }
     const instance = await DuckDBInstance.create(":memory:")
     const connection = await instance.connect()
-    const rows = async (sql: string) => Buffer.from(JSON.stringify(await (await connection.runAndReadAll(sql)).getRowsJson()))
+    const rows = async (sql: string) => Buffer.from(JSON.stringify((await connection.runAndReadAll(sql)).getRowsJson()))
     for (const name of files) {
       const path = join(folder, name)
       look(name, Buffer.from(name))
       look(name, readFileSync(path))
-      if (isParquet(path)) look(`rows of ${name}`, await rows(`SELECT * FROM read_parquet('${path.replaceAll("'", "''")}')`))
+      if (isParquet(path))
+        look(`rows of ${name}`, await rows(`SELECT * FROM read_parquet('${path.replaceAll("'", "''")}')`))
     }
     for (const name of files.filter((candidate) => candidate.endsWith(".duckdb"))) {
       await connection.run(`ATTACH '${join(folder, name)}' AS found (READ_ONLY)`)
@@ -51,7 +56,8 @@ export const scan = (folder: string, planted: Planted): Effect.Effect<{ files: n
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'found'"
       )
       for (const [schema, table] of tables.getRows()) {
-        look(`${name}, ${schema}.${table}`, await rows(`SELECT * FROM found."${schema}"."${table}"`))
+        const [from, of] = [String(schema), String(table)]
+        look(`${name}, ${from}.${of}`, await rows(`SELECT * FROM found."${from}"."${of}"`))
       }
       await connection.run("DETACH found")
     }
@@ -63,5 +69,9 @@ export const scan = (folder: string, planted: Planted): Effect.Effect<{ files: n
 /** Temporary files of segments have other names. */
 const isParquet = (path: string): boolean => {
   const bytes = readFileSync(path)
-  return bytes.length > 12 && bytes.toString("latin1", 0, 4) === "PAR1" && bytes.toString("latin1", bytes.length - 4) === "PAR1"
+  return (
+    bytes.length > 12 &&
+    bytes.toString("latin1", 0, 4) === "PAR1" &&
+    bytes.toString("latin1", bytes.length - 4) === "PAR1"
+  )
 }

@@ -26,6 +26,6 @@ export class Dice {
 
   pick<A>(from: ReadonlyArray<A>): A {
     // Sound: never called with nothing to pick from.
-    return from[this.below(from.length)] as A
+    return from.at(this.below(from.length)) as A
   }
 }

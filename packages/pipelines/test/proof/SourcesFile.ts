@@ -34,7 +34,8 @@ const dayMs = 86_400_000
 const faultShare = 0.04
 
 /** A random file of one of the four kinds, as a partner writes it at `nowMs`. */
-export const random = (dice: Dice, nowMs: number): Content => dice.pick([shipments, events, returns, stock])(dice, nowMs)
+export const random = (dice: Dice, nowMs: number): Content =>
+  dice.pick([shipments, events, returns, stock])(dice, nowMs)
 
 /** A file of Fleetfoot's that has a header and nothing else, or not even all of that. */
 export const empty = (name: string, isBroken: boolean): Content => {
@@ -184,14 +185,26 @@ const events = (dice: Dice, nowMs: number): Content => {
     const text = isLocal ? `${year}-${month}-${day}T${hour}:${minute}:${second}` : new Date(atMs).toISOString()
     const scanned_at = us(isLocal ? meant(atMs, zone) : atMs)
     const { event_code, place, shipment_id } = values
-    const row = { values: { ...values, scanned_at }, key: [shipment_id, event_code, scanned_at].join(), seconds: undefined }
+    const row = {
+      values: { ...values, scanned_at },
+      key: [shipment_id, event_code, scanned_at].join(),
+      seconds: undefined
+    }
     return drawn(dice, [shipment_id, event_code, text, place ?? ""], row, { 1: "", 2: "yesterday" })
   })
   const lines = all.map(({ fields, isCut }) => [...fields, ...(isCut ? ["more"] : [])].join("|"))
   const bytes = Buffer.from(["shipment|code|time|place", ...lines, ""].join("\n"))
   const isBroken = dice.chance(0.1)
   const totals = Buffer.from(`rows=${all.length + (isBroken ? 1 : 0)}\n`)
-  return { table: "fct_shipment_event", key, bytes, totals, rows: all.map(({ row }) => row), seconds: undefined, isBroken }
+  return {
+    table: "fct_shipment_event",
+    key,
+    bytes,
+    totals,
+    rows: all.map(({ row }) => row),
+    seconds: undefined,
+    isBroken
+  }
 }
 
 const returnHeads = ["Retoure", "Auftrag", "Artikel", "Menge", "Zustand", "Bemerkung", "Wert EUR", "Eingang"]
@@ -203,7 +216,9 @@ const returns = (dice: Dice, nowMs: number): Content => {
   const all = times(dice.below(25), () => returned(dice, nowMs, key))
   const pieces = all.reduce((sum, { row }) => sum + Number(row.values["quantity"]), 0)
   const isWrong = dice.chance(0.1)
-  const lines = all.map(({ fields, isCut }) => [...fields, ...(isCut ? ["mehr"] : [])].map((text) => field(text, ";")).join(";"))
+  const lines = all.map(({ fields, isCut }) =>
+    [...fields, ...(isCut ? ["mehr"] : [])].map((text) => field(text, ";")).join(";")
+  )
   const total = `SUMME;${all.length};;${pieces + (isWrong ? 7 : 0)};;;;`
   const text = [returnHeads.join(";"), ...lines, total, ""].join("\r\n")
   // A file that was cut off lacks its totals.

@@ -45,12 +45,13 @@ export const fold = (deliveries: ReadonlyArray<Delivery>, puts: ReadonlyArray<Pu
       (put) => put.key === key && put.version === version && put.totals === (sidecar?.version ?? undefined)
     )
     // A file system keeps times to more digits than its callers can say.
-    if (!found.some((put) => Math.abs(put.modifiedMs - modifiedMs) <= 1)) problems.push(`${label}: nobody has put that there`)
+    if (!found.some((put) => Math.abs(put.modifiedMs - modifiedMs) <= 1))
+      problems.push(`${label}: nobody has put that there`)
     const [first] = found
     if (isRefused) {
       // Another file may have taken its place before it was read.
       const isLost = puts.slice(first === undefined ? 0 : puts.indexOf(first) + 1).some((put) => put.key === key)
-      if (first?.isBroken === false && !isLost) problems.push(`${label}: refused although it can be read`)
+      if (first !== undefined && !first.isBroken && !isLost) problems.push(`${label}: refused although it can be read`)
       continue
     }
     if (first?.content === undefined || first.isBroken) problems.push(`${label}: accepted although it is broken`)
@@ -64,7 +65,8 @@ export const fold = (deliveries: ReadonlyArray<Delivery>, puts: ReadonlyArray<Pu
     rows.forEach((row, index) => {
       if (row.key === undefined) return
       now.set(row.key, Math.max(now.get(row.key) ?? 0, row.seconds ?? seconds))
-      if (!row.isAside) take(standing, row.key, { version: [row.seconds ?? seconds, number, index], values: row.values })
+      if (!row.isAside)
+        take(standing, row.key, { version: [row.seconds ?? seconds, number, index], values: row.values })
     })
     const missing = [...(before.get(key) ?? [])].filter(([one]) => !now.has(one))
     let deleted = 0
@@ -83,7 +85,11 @@ export const fold = (deliveries: ReadonlyArray<Delivery>, puts: ReadonlyArray<Pu
     const aside = rows.filter(({ isAside }) => isAside).length
     files.push({ table, sequence: String(number), key, rows: rows.length, aside, deleted })
   }
-  return { tables: [...tables].map(([name, standing]) => curated(name, standing)), files, problems: [...problems, ...unseen(deliveries, puts)] }
+  return {
+    tables: [...tables].map(([name, standing]) => curated(name, standing)),
+    files,
+    problems: [...problems, ...unseen(deliveries, puts)]
+  }
 }
 
 const take = (standing: Map<string, Standing> | undefined, key: string, row: Standing): void => {
@@ -101,7 +107,9 @@ const curated = (name: string, standing: ReadonlyMap<string, Standing>): Folded[
   return {
     name,
     key: contract?.table.key ?? [],
-    columns: Object.fromEntries(Object.entries(contract?.table.columns ?? {}).map(([column, { type }]) => [column, type.kind])),
+    columns: Object.fromEntries(
+      Object.entries(contract?.table.columns ?? {}).map(([column, { type }]) => [column, type.kind])
+    ),
     rows: [...standing.values()].flatMap(({ values }) => (values === undefined ? [] : [values]))
   }
 }
@@ -118,7 +126,11 @@ const unseen = (deliveries: ReadonlyArray<Delivery>, puts: ReadonlyArray<Put>): 
     let at = 0
     for (const one of put) if (seen[at] === name(one)) at += 1
     return [
-      ...(last?.version === undefined || seen.at(-1) === name(last) ? [] : [`${key}: its last content was not discovered`]),
-      ...(at === seen.length ? [] : [`${key}: ${seen.length - at} of ${seen.length} deliveries are not those that were put`])
+      ...(last?.version === undefined || seen.at(-1) === name(last)
+        ? []
+        : [`${key}: its last content was not discovered`]),
+      ...(at === seen.length
+        ? []
+        : [`${key}: ${seen.length - at} of ${seen.length} deliveries are not those that were put`])
     ]
   })

@@ -23,7 +23,8 @@ export const write = (drop: string, bytesMin: number, modifiedMs: number): Writt
   mkdirSync(dirname(path), { recursive: true })
   const file = openSync(hidden, "w")
   const fromMs = modifiedMs - 730 * 86_400_000
-  let text = "Shipment No,Your Order,Carrier,Service,Tracking No,Status,Parcels,Weight (kg),Cost (p),Handed Over,Last Update\n"
+  let text =
+    "Shipment No,Your Order,Carrier,Service,Tracking No,Status,Parcels,Weight (kg),Cost (p),Handed Over,Last Update\n"
   let [rows, aside, bytes, cost] = [0, 0, 0, 0n]
   while (bytes < bytesMin) {
     while (text.length < piece) {

@@ -43,7 +43,9 @@ export const judge = (stand: SourcesStand, world: World, puts: ReadonlyArray<Put
     const payments = Object.entries(stripe).map(([name, { kind, paths }]) => ({
       name,
       key: ["id"],
-      columns: Object.fromEntries(Object.keys(paths).map((column) => [column, isTime(column) ? "timestamptz" : "text"])),
+      columns: Object.fromEntries(
+        Object.keys(paths).map((column) => [column, isTime(column) ? "timestamptz" : "text"])
+      ),
       rows: world.objects(kind).map((object) => rowOf(paths, object))
     }))
     const deliveries = readDeliveries(stand)
@@ -165,10 +167,12 @@ const rowOf = (paths: Readonly<Record<string, string>>, object: object): Readonl
     Object.entries(paths).map(([column, path]) => {
       let value: unknown = object
       // Sound: a path goes through objects only; whatever else there is ends it.
-      for (const name of path.split(".")) value = (value as Readonly<Record<string, unknown>> | null | undefined)?.[name]
+      for (const name of path.split("."))
+        value = (value as Readonly<Record<string, unknown>> | null | undefined)?.[name]
       if (value === null || value === undefined) return [column, null]
       // Sound: what the paths name are texts, numbers and truth values.
-      return [column, isTime(column) ? `${value as number}000000` : String(value as string | number | boolean)]
+      const plain = value as string | number | boolean
+      return [column, isTime(column) ? `${plain}000000` : `${plain}`]
     })
   )
 
@@ -275,7 +279,9 @@ const accounts = (stand: SourcesStand, { files }: Files.Folded) =>
           UNION ALL SELECT version, 0, 1 FROM northstar.quarantine WHERE table_name = '${name}' AND op = 1 AND resolved_at IS NULL) GROUP BY 1`
       )
     )
-    const shown = new Map(kept.flat().map(([sequence, all, aside]) => [sequence ?? "", { all: Number(all), aside: Number(aside) }]))
+    const shown = new Map(
+      kept.flat().map(([sequence, all, aside]) => [sequence ?? "", { all: Number(all), aside: Number(aside) }])
+    )
     return [
       ...(wrong.length === 0 ? [] : [`${wrong.length} ledger lines do not add up`]),
       ...files.flatMap(({ aside, deleted, key, rows, sequence }) => {
@@ -283,10 +289,14 @@ const accounts = (stand: SourcesStand, { files }: Files.Folded) =>
         const label = `delivery ${sequence}, ${key}`
         const right = rows + deleted === 0 ? undefined : `${rows}+${deleted}`
         return [
-          ...(landed.get(sequence) === right ? [] : [`${label}: ${right} rows+deletes, landed ${landed.get(sequence)}`]),
+          ...(landed.get(sequence) === right
+            ? []
+            : [`${label}: ${right} rows+deletes, landed ${landed.get(sequence)}`]),
           ...(has.all + has.aside === rows && has.aside === aside
             ? []
-            : [`${label}: of ${rows} rows, ${aside} to set aside: ${has.all} are in the history, ${has.aside} are set aside`])
+            : [
+                `${label}: of ${rows} rows, ${aside} to set aside: ${has.all} are in the history, ${has.aside} are set aside`
+              ])
         ]
       })
     ]

@@ -33,44 +33,50 @@ const kills = Settings.isMatrixFull ? 120 : 3
 /** About as many failpoints as an ingest passes. */
 const pointsMax = 500
 
-it.effect("C1 card data: the search finds what is planted in bytes, in segments and in a warehouse, however it is spelled", () =>
-  Effect.gen(function* () {
-    const folder = yield* Stand.folder
-    const planted = new CardsPlanted(new Dice("search"))
-    const numbers = Array.from({ length: 40 }, () => planted.number())
-    const rows = numbers.flatMap((number, at) => written.map((write) => `${at}: ${write(number)}`))
-    const plain = (text: string) => Buffer.from(`before ${text} behind`)
-    for (const [at, number] of numbers.entries()) {
-      for (const write of written) {
-        for (const bytes of [plain(write(number)), Buffer.from(`x ${write(number)}`, "utf16le")]) {
-          expect([at, write(number), CardsScan.hits({ numbers: [number], texts: [] }, bytes)]).toEqual([at, write(number), [number]])
+it.effect(
+  "C1 card data: the search finds what is planted in bytes, in segments and in a warehouse, however it is spelled",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* Stand.folder
+      const planted = new CardsPlanted(new Dice("search"))
+      const numbers = Array.from({ length: 40 }, () => planted.number())
+      const rows = numbers.flatMap((number, at) => written.map((write) => `${at}: ${write(number)}`))
+      const plain = (text: string) => Buffer.from(`before ${text} behind`)
+      for (const [at, number] of numbers.entries()) {
+        for (const write of written) {
+          for (const bytes of [plain(write(number)), Buffer.from(`x ${write(number)}`, "utf16le")]) {
+            expect([at, write(number), CardsScan.hits({ numbers: [number], texts: [] }, bytes)]).toEqual([
+              at,
+              write(number),
+              [number]
+            ])
+          }
         }
       }
-    }
-    expect(CardsScan.hits(planted, plain("1234567890123456"))).toEqual([])
-    expect((yield* CardsScan.scan(folder, planted)).problems).toEqual([])
+      expect(CardsScan.hits(planted, plain("1234567890123456"))).toEqual([])
+      expect((yield* CardsScan.scan(folder, planted)).problems).toEqual([])
 
-    yield* Effect.promise(async () => {
-      const instance = await DuckDBInstance.create(join(folder, "warehouse.duckdb"))
-      const connection = await instance.connect()
-      const list = rows.map((row) => `('${row}')`).join(", ")
-      await connection.run(`CREATE TABLE hidden AS SELECT * FROM (VALUES ${list}) AS rows(note)`)
-      await connection.run(`COPY hidden TO '${join(folder, "segment")}' (FORMAT parquet, COMPRESSION zstd)`)
-      connection.closeSync()
-      instance.closeSync()
-    })
-    mkdirSync(join(folder, "a/b"), { recursive: true })
-    writeFileSync(join(folder, "a/b", numbers[0] ?? ""), "")
-    const { problems } = yield* CardsScan.scan(folder, planted)
-    for (const number of numbers) {
-      expect(problems).toContain(`rows of segment: ${number}`)
-      expect(problems).toContain(`warehouse.duckdb, main.hidden: ${number}`)
-    }
-    expect(problems).toContain(`a/b/${numbers[0]}: ${numbers[0]}`)
-  }).pipe(Effect.scoped)
+      yield* Effect.promise(async () => {
+        const instance = await DuckDBInstance.create(join(folder, "warehouse.duckdb"))
+        const connection = await instance.connect()
+        const list = rows.map((row) => `('${row}')`).join(", ")
+        await connection.run(`CREATE TABLE hidden AS SELECT * FROM (VALUES ${list}) AS rows(note)`)
+        await connection.run(`COPY hidden TO '${join(folder, "segment")}' (FORMAT parquet, COMPRESSION zstd)`)
+        connection.closeSync()
+        instance.closeSync()
+      })
+      mkdirSync(join(folder, "a/b"), { recursive: true })
+      writeFileSync(join(folder, "a/b", numbers[0] ?? ""), "")
+      const { problems } = yield* CardsScan.scan(folder, planted)
+      for (const number of numbers) {
+        expect(problems).toContain(`rows of segment: ${number}`)
+        expect(problems).toContain(`warehouse.duckdb, main.hidden: ${number}`)
+      }
+      expect(problems).toContain(`a/b/${numbers[0]}: ${numbers[0]}`)
+    }).pipe(Effect.scoped)
 )
 
-for (const policy of ["tokenise", "quarantine"] as const) {
+for (const policy of Settings.isMatrixFull ? (["tokenise", "quarantine"] as const) : (["tokenise"] as const)) {
   it.live(
     `C1 card data: nothing that is written holds what was planted everywhere, killed anywhere, under the policy "${policy}"`,
     () =>
@@ -94,12 +100,13 @@ for (const policy of ["tokenise", "quarantine"] as const) {
         yield* CardsLife.plant(ground, kills)
         hear(yield* SourcesProcess.catchUp(stand))
         yield* isProtected(stand)
-        said.push(...commands(stand))
         for (const ended of yield* failures(stand, planted)) hear(ended)
         said.push(...commands(stand))
 
         const { files, problems } = yield* CardsScan.scan(stand.folder, planted)
-        const heard = said.flatMap((text) => CardsScan.hits(planted, Buffer.from(text)).map((hit) => `said: ${hit}: ${around(text, hit)}`))
+        const heard = said.flatMap((text) =>
+          CardsScan.hits(planted, Buffer.from(text)).map((hit) => `said: ${hit}: ${around(text, hit)}`)
+        )
         yield* Console.log(
           `card data: ${planted.numbers.length} numbers and ${planted.texts.length} values planted, ${files} files and ${said.length} outputs searched`
         )
@@ -146,7 +153,12 @@ const isProtected = (stand: SourcesStand.SourcesStand) =>
       return `tok_v1_${createHmac("sha256", key).update(digits).digest("base64url")} ${digits.slice(-4)}`
     })
     expect(new Set(shown.map(([pan, last4]) => `${pan} ${last4}`))).toEqual(new Set(expected))
-    for (const { name } of [...CardsStand.tables, { name: "stripe_charge" }, { name: "stripe_customer" }, ...CardsStand.contracts.map(({ table }) => table)]) {
+    for (const { name } of [
+      ...CardsStand.tables,
+      { name: "stripe_charge" },
+      { name: "stripe_customer" },
+      ...CardsStand.contracts.map(({ table }) => table)
+    ]) {
       const [[rows] = []] = yield* read(
         `SELECT ((SELECT count(*) FROM curated.${name}) + (SELECT count(*) FROM northstar.quarantine WHERE table_name = '${name}'))::VARCHAR`
       )
@@ -197,7 +209,12 @@ const failures = (stand: SourcesStand.SourcesStand, planted: CardsPlanted) =>
     const port = yield* Effect.acquireRelease(
       Effect.callback<{ port: number; close: () => void }>((resume) => {
         const server = createServer((_, response) => {
-          const error = { type: "invalid_request_error", code: planted.spelled(), param: planted.number(), message: planted.sentence() }
+          const error = {
+            type: "invalid_request_error",
+            code: planted.spelled(),
+            param: planted.number(),
+            message: planted.sentence()
+          }
           response.writeHead(400, { "content-type": "application/json", "request-id": `req_${planted.number()}` })
           response.end(JSON.stringify({ error }))
         })
@@ -215,7 +232,10 @@ const failures = (stand: SourcesStand.SourcesStand, planted: CardsPlanted) =>
     yield* query(stand.url, "alter table cards replica identity full")
     const filter = "array_length(parse_ident(note), 1) > 0"
     yield* query(stand.url, `alter publication northstar set table payments, cards where (${filter}), wallets`)
-    yield* query(stand.url, "insert into cards values ($1, $2, 'x')", [planted.number(), planted.spelled().replace(/(\d{4})/, "$1 ")])
+    yield* query(stand.url, "insert into cards values ($1, $2, 'x')", [
+      planted.number(),
+      planted.spelled().replace(/(\d{4})/, "$1 ")
+    ])
     const postgres = yield* SourcesProcess.run(stand)
     expect(postgres.code).toBe(1)
     // A file in the place of a folder, with a number for a name.

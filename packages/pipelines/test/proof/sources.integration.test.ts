@@ -27,7 +27,8 @@ const killedLife = (life: Life.Life, run: number) =>
       Effect.forever(Effect.andThen(Life.happen(life), Effect.sleep(20 + life.dice.below(200))))
     )
     yield* Life.trade(life, run)
-    if (life.dice.chance(0.8)) yield* Effect.timeoutOption(firstBatch(life.dice.pick(["capture", "load"])), "15 seconds")
+    if (life.dice.chance(0.8))
+      yield* Effect.timeoutOption(firstBatch(life.dice.pick(["capture", "load"])), "15 seconds")
     yield* Effect.sleep(life.dice.below(4000))
     yield* Fiber.interrupt(living)
     const { code, said } = yield* kill
@@ -106,7 +107,11 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
         expect(without.code).toBe(1)
         renameSync(`${stand.drop}-away`, stand.drop)
         expect(yield* judge).toEqual([])
-        expect(yield* failing(stand)).toEqual({ shop: null, stripe: null, partners: expect.stringMatching(/drop folder/) })
+        expect(yield* failing(stand)).toEqual({
+          shop: null,
+          stripe: null,
+          partners: expect.stringMatching(/drop folder/)
+        })
 
         yield* SourcesProcess.catchUp(stand)
         expect(yield* failing(stand)).toEqual({ shop: null, stripe: null, partners: null })
@@ -130,10 +135,13 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
             source === "stripe" ? failing !== null : log !== null && log.behind === 0
           )
         )
-        yield* Effect.repeat(Effect.orElseSucceed(isKnown, () => false), {
-          until: (known) => known,
-          schedule: Schedule.spaced("500 millis")
-        }).pipe(Effect.timeout("60 seconds"))
+        yield* Effect.repeat(
+          Effect.orElseSucceed(isKnown, () => false),
+          {
+            until: (known) => known,
+            schedule: Schedule.spaced("500 millis")
+          }
+        ).pipe(Effect.timeout("60 seconds"))
         expect(yield* failing(down)).toEqual({ shop: null, stripe: expect.stringMatching(/stripe/i), partners: null })
         yield* kill
         yield* SourcesProcess.catchUp(stand)
@@ -155,7 +163,10 @@ const sample = 3
 /** The first passing of every failpoint of the sources, and a later one. */
 const cases = (life: Life.Life) =>
   Effect.promise(async (): Promise<ReadonlyArray<Fault>> => {
-    await Promise.all([import("@northstar/connectors/stripe/Source"), import("@northstar/connectors/files/FilesSource")])
+    await Promise.all([
+      import("@northstar/connectors/stripe/Source"),
+      import("@northstar/connectors/files/FilesSource")
+    ])
     const steps = Failpoint.declared().filter((name) => /^(stripe|files|discovery)\./.test(name))
     if (Settings.isMatrixFull) return steps.flatMap((step) => [1, 2 + life.dice.below(3)].map((nth) => ({ step, nth })))
     // A page of the discovery log takes hundreds of files.

@@ -1,9 +1,9 @@
 import { DuckDBInstance } from "@duckdb/node-api"
 import { Effect } from "effect"
-import { type Bindings } from "../../../src/local/snowflake/Parsing.ts"
-import { parse } from "../../../src/local/snowflake/Parse.ts"
+import { type Bindings } from "../../../src/local/snowflake/sql/Parsing.ts"
+import { parse } from "../../../src/local/snowflake/sql/Parse.ts"
 import type { SessionState, Statement } from "../../../src/local/snowflake/Statement.ts"
-import { systemDatabase, systemViews } from "../../../src/local/snowflake/SystemViews.ts"
+import { systemDatabase, systemViews } from "../../../src/local/snowflake/sql/SystemViews.ts"
 
 /** A session with the database `DB`. */
 export const session = (): SessionState => ({

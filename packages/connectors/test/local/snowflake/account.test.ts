@@ -4,9 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DuckDBInstance } from "@duckdb/node-api"
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { Account } from "../../../src/local/snowflake/Account.ts"
-import { lex } from "../../../src/local/snowflake/Lexer.ts"
-import { objectKey } from "../../../src/local/snowflake/Names.ts"
+import { Account } from "../../../src/local/snowflake/account/Account.ts"
+import { lex } from "../../../src/local/snowflake/sql/Lexer.ts"
+import { objectKey } from "../../../src/local/snowflake/sql/Names.ts"
 import type { Copy, ObjectName, SessionState, Statement } from "../../../src/local/snowflake/Statement.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "northstar-account-"))

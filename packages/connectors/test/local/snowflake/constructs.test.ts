@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect } from "effect"
-import { functions, operators } from "../../../src/local/snowflake/Constructs.ts"
+import { functions, operators } from "../../../src/local/snowflake/sql/Constructs.ts"
 import { openDuck, render } from "./Duck.ts"
 
 const constructs = [...Object.entries(functions), ...Object.entries(operators)]

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { lex } from "../../../src/local/snowflake/Lexer.ts"
-import { decodeName, encodeName, identifier } from "../../../src/local/snowflake/Names.ts"
+import { lex } from "../../../src/local/snowflake/sql/Lexer.ts"
+import { decodeName, encodeName, identifier } from "../../../src/local/snowflake/sql/Names.ts"
 import { SnowflakeError } from "../../../src/local/snowflake/Statement.ts"
 
 const texts = (sql: string): ReadonlyArray<string> =>

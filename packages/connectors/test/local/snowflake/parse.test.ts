@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { objectKey } from "../../../src/local/snowflake/Names.ts"
-import { parse } from "../../../src/local/snowflake/Parse.ts"
+import { objectKey } from "../../../src/local/snowflake/sql/Names.ts"
+import { parse } from "../../../src/local/snowflake/sql/Parse.ts"
 import { SnowflakeError, type Statement } from "../../../src/local/snowflake/Statement.ts"
 import { openDuck, render, session } from "./Duck.ts"
 
