@@ -1,5 +1,5 @@
 /** `npm run bench`: what the road can do, as ratios to baselines of the same run. `-- --help` lists the flags. */
-import { Clock, Effect } from "effect"
+import { Cause, Clock, Effect, Exit } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { cpus, tmpdir, totalmem } from "node:os"
 import { join } from "node:path"
@@ -117,19 +117,34 @@ const usage = `npm run bench -- [flags]
 
 const program = Effect.gen(function* () {
   const wanted = new Set(flags.only?.split(",") ?? names)
-  let report: Report.Report = { machine: machine(), date: yield* today, settings, lines: [] }
+  const report: Report.Report = { machine: machine(), date: yield* today, settings }
+  const lines: Array<Line> = []
   for (const name of names.filter((name) => wanted.has(name))) {
     const startMs = yield* Clock.currentTimeMillis
-    const part: Partial<Report.Report> = yield* Effect.acquireUseRelease(
-      Effect.sync(() => mkdtempSync(join(flags.folder, "northstar-bench-"))),
-      (folder): Effect.Effect<Partial<Report.Report>, unknown> => benches[name](folder),
-      (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-    )
-    report = { ...report, ...part, lines: [...(report.lines ?? []), ...(part.lines ?? [])] }
-    yield* Report.say(`${name} took ${Math.round(((yield* Clock.currentTimeMillis) - startMs) / 1000)} s`)
+    const exit = yield* Effect.exit(inFolder(benches[name]))
+    const seconds = Math.round(((yield* Clock.currentTimeMillis) - startMs) / 1000)
+    if (Exit.isFailure(exit)) {
+      // What the others found in the last half hour is still worth telling.
+      yield* Report.say(`${name} failed after ${seconds} s: ${Cause.pretty(exit.cause)}`)
+      process.exitCode = 1
+      continue
+    }
+    const { lines: found = [], ...part } = exit.value
+    lines.push(...found)
+    Object.assign(report, part)
+    yield* Report.say(`${name} took ${seconds} s`)
   }
+  if (lines.length > 0) report.lines = lines
   yield* Effect.sync(() => process.stdout.write(`${Report.render(report)}\n${JSON.stringify(report)}\n`))
 })
+
+/** A bench leaves nothing on the disk. */
+const inFolder = (bench: (folder: string) => Effect.Effect<Partial<Report.Report>, unknown>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => mkdtempSync(join(flags.folder, "northstar-bench-"))),
+    bench,
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
 
 const today = Effect.map(Clock.currentTimeMillis, (ms) => new Date(ms).toISOString().slice(0, 10))
 

@@ -64,7 +64,7 @@ export const load = (feed: Feed, key: StreamKey, catchUp?: string) =>
     // What catches up must reach the others, empty records or not.
     source: LandingLog.source({
       stream: feed.log,
-      ...(catchUp === undefined ? cadence(feed.project.warehouse) : {})
+      ...(catchUp === undefined ? pace(feed.project.warehouse, key.stream !== feed.source.name) : {})
     }),
     stage: Stage.identity<Segment>(),
     sink: WarehouseSink.make({ tables: feed.tables, ...(catchUp === undefined ? {} : { catchUp }) }),
@@ -74,8 +74,11 @@ export const load = (feed: Feed, key: StreamKey, catchUp?: string) =>
 /** Seconds between two loads into a warehouse that costs money while it works, unless its configuration says otherwise. */
 const cadenceSeconds = 300
 
-const cadence = (warehouse: WarehouseConfig) =>
-  warehouse.kind === "duckdb" ? {} : { cadence: `${warehouse.cadenceSeconds ?? cadenceSeconds} seconds` as const }
+/** A backfill beside ingest in one DuckDB takes short turns: each of its publishes keeps ingest waiting. */
+const pace = (warehouse: WarehouseConfig, isBackfill: boolean) =>
+  warehouse.kind === "duckdb"
+    ? { joins: !isBackfill }
+    : { cadence: `${warehouse.cadenceSeconds ?? cadenceSeconds} seconds` as const }
 
 /** The source's URL is not set. */
 export const noUrl = (feed: Feed) =>

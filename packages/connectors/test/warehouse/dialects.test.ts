@@ -137,7 +137,7 @@ const compared = new Map<string, number>()
 
 const law = Law.property(
   "D1 dialects: the same segments give equal curated rows, histories, quarantine and accounts in DuckDB and Snowflake",
-  { input, runs: 4, size: 40 },
+  { input, runs: 3, size: 40 },
   Effect.fnUntraced(function* ({ delivery, changes }) {
     const engines = yield* Effect.all({
       duckdb: Layer.build(fresh(tables, root)),

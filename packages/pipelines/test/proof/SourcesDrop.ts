@@ -71,7 +71,8 @@ export class Drop {
       utimesSync(path, clock() / 1000, clock() / 1000)
       yield* Effect.sleep("300 millis")
       this.put(content, clock() - 1 - this.count++)
-    })
+      // A half that was left there for good would be a file.
+    }).pipe(Effect.uninterruptible)
   }
 
   private remove([content]: ReadonlyArray<Content>, nowMs: number): void {

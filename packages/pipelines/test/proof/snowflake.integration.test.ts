@@ -1,6 +1,7 @@
 import { expect, layer } from "@effect/vitest"
 import * as Postgres from "@northstar/connectors/local/Postgres"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
+import * as Failpoint from "@northstar/core/Failpoint"
 import { Console, Context, Effect, Layer, Random } from "effect"
 import * as Scenario from "./Scenario.ts"
 import * as Settings from "./Settings.ts"
@@ -60,6 +61,9 @@ layer(Scenarios.layer, { excludeTestServices: true, timeout: "5 minutes" })("cra
         yield* Console.log(
           `crash matrix on Snowflake: ${Settings.isMatrixFull ? "full" : "sample"}, NORTHSTAR_SEED=${Settings.seed}`
         )
+        const struck = new Set(chosen.map(({ fault }) => fault.step))
+        const missed = Failpoint.declared().filter((name) => ofWarehouse.test(name) && !struck.has(name))
+        if (Settings.isMatrixFull) expect(missed).toEqual([])
         const problems = yield* Effect.forEach(chosen, Scenario.run, { concurrency: 2 })
         yield* Console.log(`crash matrix on Snowflake: ${problems.length} kills`)
         expect(problems.flat()).toEqual([])
