@@ -9,7 +9,7 @@ export interface Line {
 }
 
 /** A bound that includes itself. */
-export type Asked = { readonly atLeast: number } | { readonly atMost: number }
+type Asked = { readonly atLeast: number } | { readonly atMost: number }
 
 /** The lines as a Markdown table; a miss is called one. */
 export const render = (lines: ReadonlyArray<Line>): ReadonlyArray<string> => [

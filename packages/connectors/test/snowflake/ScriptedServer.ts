@@ -32,7 +32,7 @@ const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
 const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString()
 
 /** A config for a server at `url`, with a key that any server without users accepts. */
-export const configOf = (url: string): SnowflakeConfig => ({
+const configOf = (url: string): SnowflakeConfig => ({
   account: "scripted",
   user: "loader",
   role: "northstar_loader",

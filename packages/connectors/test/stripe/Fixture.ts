@@ -92,7 +92,7 @@ export const tables = {
   })
 }
 
-export const allTables = Object.values(tables)
+const allTables = Object.values(tables)
 
 /** A source of the local server, with no limit on its rate. */
 export const source = (local: Pick<LocalStripe, "host" | "port" | "apiKey">, more: Partial<Source.Options> = {}) =>

@@ -18,7 +18,7 @@ import { block, guarded, relation } from "../landing/Blocks.ts"
 import { position } from "./Subject.ts"
 
 /** The project's only table; nothing that lands has a `spare`. */
-export const orders = Table.make("orders", {
+const orders = Table.make("orders", {
   columns: {
     id: Column.int64,
     total: Column.nullable(Column.decimal(12, 2)),

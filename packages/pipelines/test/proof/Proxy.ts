@@ -11,7 +11,7 @@ import { Effect, type Scope } from "effect"
  * * `throttled`: 200 kB a second in each direction.
  */
 export const faults = ["reset", "half-open", "silent", "slow", "throttled"] as const
-export type Fault = (typeof faults)[number]
+type Fault = (typeof faults)[number]
 
 /** A way to a server that a test can disturb. */
 export interface Proxy {

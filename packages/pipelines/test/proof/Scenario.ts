@@ -57,7 +57,7 @@ export interface Place {
 }
 
 /** The warehouse is a DuckDB file in the stand's folder. */
-export const duckdb: Place = {
+const duckdb: Place = {
   equip: Effect.succeed,
   copy: (from) =>
     Effect.map(Stand.folder, (folder) => {
