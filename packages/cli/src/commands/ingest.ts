@@ -26,7 +26,7 @@ export default class IngestCommand extends NorthstarCommand {
   async run() {
     const { flags } = await this.parse(IngestCommand)
     const lanes = new Map<string, Ingest.Progress>()
-    const program = Effect.flatMap(Load.project(flags.config), (project) =>
+    const program = Effect.flatMap(Load.ingested(flags.config), (project) =>
       Ingest.ingest(project, {
         untilCaughtUp: flags["until-caught-up"],
         ...(flags.source === undefined ? {} : { sources: flags.source }),

@@ -59,6 +59,13 @@ export const postgresWithUrl = Effect.fn("Load.postgresWithUrl")(function* (file
   )
 })
 
+/** The project, for a program that reads all its sources: an only source without its URL fails here, as above. */
+export const ingested = Effect.fn("Load.ingested")(function* (file: string) {
+  const loaded = yield* project(file)
+  if (loaded.sources.length === 1 && postgresFeed(loaded) !== undefined) yield* postgresWithUrl(file)
+  return loaded
+})
+
 /** The source of a name; without a name the first. */
 export const feed = Effect.fn("Load.feed")(function* (file: string, name: string | undefined) {
   const all = feeds(yield* project(file))

@@ -132,12 +132,22 @@ const batchesMax = 3
 const tables = [...Histories.tables, kinds]
 const snowflake = shared()
 
+/** Rows that end every run, one of them held: chance may leave the tables of random histories empty. */
+const last = [
+  ...Histories.tables.flatMap(({ name }) => {
+    const { put } = changesOf(name)
+    const row = (id: string) => ({ id, amount: "7", note: "n", memo: null })
+    return [put(90_000, row("90")), put(90_001, row("91"), { leavesOut: ["note"] })]
+  }),
+  put(90_000, { id: "90", ...Object.fromEntries(names.map((name) => [name, texts[name][0] ?? null])) })
+]
+
 /** Rows that were compared, by what held them: a law about empty tables would say nothing. */
 const compared = new Map<string, number>()
 
 const law = Law.property(
   "D1 dialects: the same segments give equal curated rows, histories, quarantine and accounts in DuckDB and Snowflake",
-  { input, runs: 3, size: 40 },
+  { input, runs: 2, size: 40 },
   Effect.fnUntraced(function* ({ delivery, changes }) {
     const engines = yield* Effect.all({
       duckdb: Layer.build(fresh(tables, root)),
@@ -150,7 +160,9 @@ const law = Law.property(
     const size = Math.ceil(changes.length / batchesMax)
     for (let index = 0; index < batchesMax; index++) {
       const own = changes.slice(index * size, (index + 1) * size)
-      const segments = yield* scenes[0].run(segmentsOf(tables, [...(delivery.batches[index] ?? []), ...own]))
+      const segments = yield* scenes[0].run(
+        segmentsOf(tables, [...(delivery.batches[index] ?? []), ...own, ...(index === batchesMax - 1 ? last : [])])
+      )
       for (const { load } of scenes) yield* load(segments)
     }
     const [here, there] = yield* Effect.all([scenes[0].run(dump(tables)), scenes[1].run(dump(tables))])
