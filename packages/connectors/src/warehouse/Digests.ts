@@ -148,9 +148,14 @@ const rowDigest = (dialect: Dialect, model: Model, from = ""): string =>
 
 const within = (dialect: Dialect, model: Model, slice: Slice): string => {
   const recent = model.columns.find(({ name }) => name === slice.recent?.column)
+  // Said of the first column alone, a bound lets the engine pass over what lies outside: it looks into no alternatives.
+  const first = (operator: string, key: KeyTexts) =>
+    model.key.slice(0, 1).map(({ sql, type }) => `${sql} ${operator} ${dialect.parse(literal(key[0] ?? ""), type)}`)
   const conditions = [
-    ...(slice.after === null ? [] : [beyond(dialect, model, slice.after)]),
-    ...(slice.through === null ? [] : [`NOT (${beyond(dialect, model, slice.through)})`]),
+    ...(slice.after === null ? [] : [...first(">=", slice.after), beyond(dialect, model, slice.after)]),
+    ...(slice.through === null
+      ? []
+      : [...first("<=", slice.through), `NOT (${beyond(dialect, model, slice.through)})`]),
     ...(recent === undefined || slice.recent === undefined
       ? []
       : [`${recent.sql} >= ${dialect.parse(literal(slice.recent.bound), recent.type)}`])

@@ -231,7 +231,7 @@ const returns = (dice: Dice, nowMs: number): Content => {
     bytes,
     totals: undefined,
     rows: all.map(({ row }) => row),
-    seconds: midnight(key, /(\d{4})(\d\d)(\d\d)/),
+    seconds: isNamed ? midnight(key, /(\d{4})(\d\d)(\d\d)/) : undefined,
     // With rows that cannot be read the sum says nothing.
     isBroken: (isWrong && !hasUnread) || isCut || !isNamed
   }

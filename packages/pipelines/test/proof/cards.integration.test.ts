@@ -28,7 +28,7 @@ import * as Stand from "./Stand.ts"
 const key = Buffer.from("a key that nobody uses but a test".padEnd(48, "."))
 process.env["NORTHSTAR_CARD_KEYS"] = key.toString("base64")
 
-const kills = Settings.isMatrixFull ? 120 : 3
+const kills = Settings.isMatrixFull ? 120 : 2
 
 /** About as many failpoints as an ingest passes. */
 const pointsMax = 500
@@ -188,7 +188,11 @@ const commands = (stand: SourcesStand.SourcesStand): ReadonlyArray<string> => {
     ["query", "select cast(note as int) from curated.payments"],
     ["query", "select * from northstar.quarantine"]
   ]
-  const said = all.flatMap((args) => [run(...args), run(...args, "--json", "--debug")])
+  // Every start of the tool takes a second: the sample hears most of it as JSON alone.
+  const said = all.flatMap((args, at) => [
+    Settings.isMatrixFull || at === 0 ? run(...args) : "",
+    run(...args, "--json", "--debug")
+  ])
   // Sound: the first two outputs that are lists name their entries so.
   const first = (text: string | undefined, pattern: RegExp): string => pattern.exec(text ?? "")?.[1] ?? ""
   const change = first(said[3], /"id": "([^"]+)"/)

@@ -10,7 +10,7 @@ import * as SourcesLargeFile from "./SourcesLargeFile.ts"
 import * as Stand from "./Stand.ts"
 
 /** Size of the file; the full proof takes 1024. */
-const fileMb = Number(process.env["NORTHSTAR_FILE_MB"] ?? 64)
+const fileMb = Number(process.env["NORTHSTAR_FILE_MB"] ?? 24)
 
 /** What DuckDB may use. Capture needs as much again, and what a statement needs beside its buffers is not counted. */
 const memoryLimit = "192MB"
