@@ -8,3 +8,6 @@ export const isMatrixFull: boolean = process.env["NORTHSTAR_MATRIX"] === "full"
 
 /** Whether random histories have their full length, or a short one. */
 export const isOracleFull: boolean = process.env["NORTHSTAR_ORACLE"] === "full"
+
+/** `NORTHSTAR_SOURCES=full`: every failpoint of Stripe and of files, fifty kills, and a hundred where card data is planted. */
+export const isSourcesFull: boolean = process.env["NORTHSTAR_SOURCES"] === "full"

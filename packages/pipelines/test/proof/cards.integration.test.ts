@@ -28,7 +28,7 @@ import * as Stand from "./Stand.ts"
 const key = Buffer.from("a key that nobody uses but a test".padEnd(48, "."))
 process.env["NORTHSTAR_CARD_KEYS"] = key.toString("base64")
 
-const kills = Settings.isMatrixFull ? 120 : 2
+const kills = Settings.isSourcesFull ? 120 : 2
 
 /** About as many failpoints as an ingest passes. */
 const pointsMax = 500
@@ -76,7 +76,7 @@ it.effect(
     }).pipe(Effect.scoped)
 )
 
-for (const policy of Settings.isMatrixFull ? (["tokenise", "quarantine"] as const) : (["tokenise"] as const)) {
+for (const policy of Settings.isSourcesFull ? (["tokenise", "quarantine"] as const) : (["tokenise"] as const)) {
   it.live(
     `C1 card data: nothing that is written holds what was planted everywhere, killed anywhere, under the policy "${policy}"`,
     () =>
@@ -112,7 +112,7 @@ for (const policy of Settings.isMatrixFull ? (["tokenise", "quarantine"] as cons
         )
         expect([...new Set([...problems, ...heard])]).toEqual([])
       }).pipe(Effect.scoped),
-    Settings.isMatrixFull ? 1_800_000 : 300_000
+    Settings.isSourcesFull ? 1_800_000 : 300_000
   )
 }
 
@@ -190,7 +190,7 @@ const commands = (stand: SourcesStand.SourcesStand): ReadonlyArray<string> => {
   ]
   // Every start of the tool takes a second: the sample hears most of it as JSON alone.
   const said = all.flatMap((args, at) => [
-    Settings.isMatrixFull || at === 0 ? run(...args) : "",
+    Settings.isSourcesFull || at === 0 ? run(...args) : "",
     run(...args, "--json", "--debug")
   ])
   // Sound: the first two outputs that are lists name their entries so.

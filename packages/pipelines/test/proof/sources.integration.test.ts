@@ -17,7 +17,7 @@ class Server extends Context.Service<Server, Postgres.Server>()("test/Server") {
   static readonly layer: Layer.Layer<Server, ConnectorError> = Layer.effect(Server, Postgres.start())
 }
 
-const options = Settings.isOracleFull ? { kills: 50, before: 300 } : { kills: 4, before: 120 }
+const options = Settings.isSourcesFull ? { kills: 50, before: 300 } : { kills: 4, before: 120 }
 
 /** An ingest that is killed at a random moment of a busy world; what is wrong if it ended before. */
 const killedLife = (life: Life.Life, run: number) =>
@@ -58,7 +58,7 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
         expect([...problems, ...verdict.problems]).toEqual([])
         expect(verdict.files).toBeGreaterThan(5)
       }),
-    Settings.isOracleFull ? 1_800_000 : 300_000
+    Settings.isSourcesFull ? 1_800_000 : 300_000
   )
 
   it.effect(
@@ -80,10 +80,10 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
         yield* Console.log(`matrix of sources: ${chosen.length} kills, ${life.drop.puts.length} files`)
         expect(problems).toEqual([])
         // How often a step is passed depends on what happened; among all its kills one must have struck.
-        const spared = Settings.isMatrixFull ? chosen.filter(({ step }) => !killedAt.has(step)) : []
+        const spared = Settings.isSourcesFull ? chosen.filter(({ step }) => !killedAt.has(step)) : []
         expect(spared).toEqual([])
       }),
-    Settings.isMatrixFull ? 1_800_000 : 300_000
+    Settings.isSourcesFull ? 1_800_000 : 300_000
   )
 
   it.effect(
@@ -178,7 +178,7 @@ const cases = (life: Life.Life) =>
       import("@northstar/connectors/files/FilesSource")
     ])
     const steps = Failpoint.declared().filter((name) => /^(stripe|files|discovery)\./.test(name))
-    if (Settings.isMatrixFull) return steps.flatMap((step) => [1, 2 + life.dice.below(3)].map((nth) => ({ step, nth })))
+    if (Settings.isSourcesFull) return steps.flatMap((step) => [1, 2 + life.dice.below(3)].map((nth) => ({ step, nth })))
     // A page of the discovery log takes hundreds of files.
     const some = steps.filter((step) => step !== "discovery.page.created")
     return Array.from({ length: sample }, () => ({ step: life.dice.pick(some), nth: 1 }))
