@@ -1,7 +1,7 @@
-import { Clock, Effect, Exit, Fiber, Option, Ref, Schedule } from "effect"
+import { Clock, Effect, Exit, Fiber, Option, Queue, Ref, Schedule } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
-import { RunLedger, type RunSummary } from "@northstar/core/RunLedger"
+import { type RunEntry, RunLedger, type RunSummary } from "@northstar/core/RunLedger"
 import type { Receipt } from "@northstar/core/Sink"
 import * as Contract from "../warehouse/Contract.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
@@ -117,13 +117,34 @@ const select = (project: Project, names: ReadonlyArray<string> | undefined) => {
   )
 }
 
-/** Facts of a capture are written to the warehouse's ledger if it answers soon: capture waits for nobody but the log. */
-const unhurriedLedger = Effect.map(RunLedger, (ledger) =>
-  RunLedger.of({
-    ...ledger,
-    append: (entry) => ledger.append(entry).pipe(Effect.timeoutOption("2 seconds"), Effect.ignore)
-  })
-)
+/** Facts of a capture that wait to be written, at most: beyond, the oldest are left out. */
+const factsMax = 1000
+
+/**
+ * Facts of a capture are written to the warehouse's ledger beside it, if that answers soon: capture waits for nobody but
+ * the log, and a publish that is under way makes even a small statement wait.
+ */
+const unhurriedLedger = Effect.gen(function* () {
+  const ledger = yield* RunLedger
+  const waiting = yield* Queue.sliding<RunEntry>(factsMax)
+  const write = (entry: RunEntry) => ledger.append(entry).pipe(Effect.timeoutOption("2 seconds"), Effect.ignore)
+  yield* Effect.addFinalizer(() =>
+    Queue.clear(waiting).pipe(
+      Effect.flatMap((rest) => Effect.forEach(rest, write, { discard: true })),
+      Effect.interruptible,
+      Effect.timeoutOption("5 seconds"),
+      Effect.ignore
+    )
+  )
+  // Looked at, written, and only then taken: one that an end cuts short is written again, and is there once.
+  yield* Queue.peek(waiting).pipe(
+    Effect.flatMap(write),
+    Effect.andThen(Queue.take(waiting)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  return RunLedger.of({ ...ledger, append: (entry) => Effect.asVoid(Queue.offer(waiting, entry)) })
+})
 
 /** Loads the tables that were left behind and whose contracts have changed since, until they stand where the others do. */
 const catchUpParked = Effect.fnUntraced(function* (feed: Feed) {
