@@ -73,8 +73,8 @@ const parse = (text: string, of: ColumnType, sourceType = ""): string => {
       return only(`-?[0-9]+([.][0-9]{0,${of.scale}}0*)?`, text, of)
     case "float32":
     case "float64":
-      // A cast makes what is too large infinite.
-      return `CASE WHEN isfinite(TRY_CAST(${text} AS ${type(of)})) OR regexp_full_match(${text}, '-?Infinity|NaN') THEN TRY_CAST(${text} AS ${type(of)}) END`
+      // A cast makes what is too large infinite, reads "1_000" as a number and drops spaces around one.
+      return `CASE WHEN regexp_full_match(${text}, '-?Infinity|NaN') OR (regexp_full_match(${text}, '[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?') AND isfinite(TRY_CAST(${text} AS ${type(of)}))) THEN TRY_CAST(${text} AS ${type(of)}) END`
     case "bytes":
       return `CASE WHEN starts_with(${text}, '\\x') AND length(${text}) % 2 = 0 THEN TRY(from_hex(substr(${text}, 3))) END`
     case "date":

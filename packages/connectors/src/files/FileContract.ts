@@ -188,11 +188,24 @@ export const problems = (contract: FileContract): ReadonlyArray<string> => {
     ...(summed !== undefined && of(summed) === undefined
       ? [`${table.name}: the sum's column ${summed} is none of the table's`]
       : []),
+    // Which rows are gone is told by the keys' texts: two texts of one value would be a row and its deletion.
+    ...(contract.redelivery === "replaces"
+      ? table.key
+          .filter((name) => !replacing.has(of(name)?.type.kind ?? "text"))
+          .map((name) => `${table.name}.${name}: only texts and dates can be the key of files that replace others`)
+      : []),
+    // A correction could move a row back in time, below what the delivery before it said.
+    ...(contract.redelivery === "replaces" && order.by === "column"
+      ? [`${table.name} is ordered by a column, and files that replace others must be ordered as a whole`]
+      : []),
     ...table.key
       .filter((name) => contract.fill[name] === "line")
       .map((name) => `${table.name}.${name}: a line number is no key`)
   ]
 }
+
+/** Kinds of key columns whose values have one text each. */
+const replacing: ReadonlySet<ColumnType["kind"]> = new Set(["text", "date"])
 
 const isZone = (zone: string): boolean => {
   try {

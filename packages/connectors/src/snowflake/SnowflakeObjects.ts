@@ -160,7 +160,7 @@ const tablesOf = (dialect: Dialect, database: string, model: Model): ReadonlyArr
 /** Quarantined rows keep the source's values and keys as text: personal data may be among them. */
 const controlTable = (database: string, statement: string): TableObject => {
   const name = controlName(statement).toUpperCase()
-  const masked = name === "QUARANTINE" ? ["ROW_KEY", "SOURCE_VALUES", "MOVED_FROM"] : []
+  const masked = name === "QUARANTINE" ? ["ROW_KEY", "SOURCE_VALUES", "MOVED_FROM"] : name === "HELD" ? ["ROW_KEY"] : []
   return {
     schema: "NORTHSTAR",
     name,

@@ -1,3 +1,4 @@
+import { reservedWords } from "./ReservedWords.ts"
 import { Effect } from "effect"
 import {
   type Migration,
@@ -57,7 +58,12 @@ const clusterings = ({ database, tables }: DesiredState, current: CurrentState):
     const wanted = clusterBy.join(", ")
     const found = plainCluster(current.tables.get(key) ?? "")
     if (clusterBy.length === 0 || found === plainCluster(wanted)) return []
-    return [safe(`cluster ${key} by ${wanted}`, `ALTER TABLE ${database}.${key} CLUSTER BY (${wanted})`)]
+    return [
+      safe(
+        `cluster ${key} by ${wanted}`,
+        `ALTER TABLE ${database}.${key} CLUSTER BY (${clusterBy.map(asStored).join(", ")})`
+      )
+    ]
   })
 
 /** `LINEAR(A, B)` and `a,b` alike. */
@@ -78,6 +84,10 @@ const policyMigrations = ({ policies }: DesiredState, current: CurrentState): Re
     return [safe(`change masking policy ${name}`, `ALTER MASKING POLICY ${name} SET BODY -> ${body}`)]
   })
 
+/** A stored name as a statement must write it. */
+const asStored = (name: string): string =>
+  /^[A-Z_][A-Z0-9_]*$/.test(name) && !reservedWords.has(name) ? name : `"${name.replaceAll('"', '""')}"`
+
 const plainBody = (body: string): string => body.toUpperCase().replaceAll(/\s/g, "")
 
 const maskMigrations = ({ database, tables }: DesiredState, current: CurrentState): ReadonlyArray<Migration> =>
@@ -85,7 +95,7 @@ const maskMigrations = ({ database, tables }: DesiredState, current: CurrentStat
     [...masks].flatMap(([column, policy]) => {
       const key = `${schema}.${name}`
       if (current.masks.get(key)?.get(column) === policy) return []
-      const sql = `ALTER TABLE ${database}.${key} MODIFY COLUMN ${column} SET MASKING POLICY ${policy} FORCE`
+      const sql = `ALTER TABLE ${database}.${key} MODIFY COLUMN ${asStored(column)} SET MASKING POLICY ${policy} FORCE`
       return [safe(`mask ${column} of ${key}`, sql)]
     })
   )

@@ -113,10 +113,9 @@ const listed = (part: Part, object: StripeObject, lane: Lane, nowMs: number): Co
     if (!hints.has(object.id)) hints.set(object.id, 0)
     return undefined
   }
-  // Listed after the events were: no older than what they tell.
-  const hinted = hints.get(object.id)
-  hints.delete(object.id)
-  const changedAt = hinted ?? (isWrittenOnce(shape) || lane === "live" ? object.created : 0)
+  // A list may be older than what its event tells: the object is read by id.
+  if (hints.has(object.id) && !isWrittenOnce(shape)) return undefined
+  const changedAt = isWrittenOnce(shape) || lane === "live" ? object.created : 0
   take(part, object.id, row.success, object.created, changedAt, nowMs)
   return undefined
 }

@@ -1,4 +1,4 @@
-import { Effect, Layer, Schedule, Schema, Stream } from "effect"
+import { Effect, Exit, Layer, Schedule, Schema, Stream } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { StreamKey } from "@northstar/core/Position"
 import { LedgerError, type RunEntry, RunFact, RunId, RunLedger } from "@northstar/core/RunLedger"
@@ -55,7 +55,12 @@ export const layerSparing = Layer.effect(
       waiting = []
       writtenAtMs = entries.at(-1)?.atMs ?? writtenAtMs
       yield* write(warehouse, entries).pipe(
-        Effect.tapError(() => Effect.sync(() => (waiting = [...entries, ...waiting])))
+        // Also when whoever asked has stopped waiting for it.
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (Exit.isFailure(exit)) waiting = [...entries, ...waiting]
+          })
+        )
       )
     })
     yield* Effect.addFinalizer(() => (waiting.some(isNews) ? Effect.ignore(flush) : Effect.void))
