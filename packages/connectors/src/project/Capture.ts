@@ -75,6 +75,8 @@ const stripe = Effect.fnUntraced(function* ({ source }: Feed<StripeConfig>) {
     tables: source.tables,
     epoch: source.epoch,
     pollEvery: `${source.pollSeconds} seconds`,
+    ...(source.from === undefined ? {} : { from: source.from }),
+    ...(source.backfill === undefined ? {} : { backfill: source.backfill }),
     ...(source.endpoint === undefined ? {} : { server: serverOf(new URL(source.endpoint)) })
   })
 })

@@ -120,7 +120,9 @@ const Shape = Schema.Struct({
         kind: Schema.Literal("stripe"),
         apiKey: Key,
         pollSeconds: Schema.Finite,
-        endpoint: Schema.UndefinedOr(Text.check(Schema.makeFilter((url) => URL.canParse(url))))
+        endpoint: Schema.UndefinedOr(Text.check(Schema.makeFilter((url) => URL.canParse(url)))),
+        from: Schema.UndefinedOr(Schema.Date),
+        backfill: Schema.UndefinedOr(Schema.Struct({ id: Text, from: Schema.Date, to: Schema.Date }))
       }),
       Schema.Struct({
         ...source,

@@ -94,6 +94,10 @@ export interface StripeConfig extends Source {
   readonly pollSeconds: number
   /** Origin of another server than Stripe's, such as `http://127.0.0.1:4242`. */
   readonly endpoint: string | undefined
+  /** What is created before is not read by the first run; it comes when something happens to it. */
+  readonly from: Date | undefined
+  /** Objects created in `[from, to)` are read again by the next ingest, once for each `id` that is given here. */
+  readonly backfill: { readonly id: string; readonly from: Date; readonly to: Date } | undefined
 }
 
 /** A drop folder that partners put files into. */
@@ -196,6 +200,8 @@ export const stripe = (options: {
   readonly epoch?: number
   readonly pollSeconds?: number
   readonly endpoint?: string | undefined
+  readonly from?: Date
+  readonly backfill?: NonNullable<StripeConfig["backfill"]>
 }): StripeConfig => ({
   kind: "stripe",
   name: options.name ?? "stripe",
@@ -206,7 +212,9 @@ export const stripe = (options: {
       ? undefined
       : Redacted.make(options.apiKey, { label: "stripe key" }),
   pollSeconds: options.pollSeconds ?? 30,
-  endpoint: options.endpoint
+  endpoint: options.endpoint,
+  from: options.from,
+  backfill: options.backfill
 })
 
 /** A drop folder of partner files as a source. */
