@@ -178,7 +178,8 @@ const cases = (life: Life.Life) =>
       import("@northstar/connectors/files/FilesSource")
     ])
     const steps = Failpoint.declared().filter((name) => /^(stripe|files|discovery)\./.test(name))
-    if (Settings.isSourcesFull) return steps.flatMap((step) => [1, 2 + life.dice.below(3)].map((nth) => ({ step, nth })))
+    if (Settings.isSourcesFull)
+      return steps.flatMap((step) => [1, 2 + life.dice.below(3)].map((nth) => ({ step, nth })))
     // A page of the discovery log takes hundreds of files.
     const some = steps.filter((step) => step !== "discovery.page.created")
     return Array.from({ length: sample }, () => ({ step: life.dice.pick(some), nth: 1 }))
