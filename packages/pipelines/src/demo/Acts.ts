@@ -54,10 +54,10 @@ export const besides = <A, E, R>(ingester: Process.Process, effect: Effect.Effec
 /** Whether readers see all orders and lines that the shop had before it went live. */
 export const hasHistory = (play: Play, past: { readonly orders: number; readonly lines: number }, beforeMs: number) => {
   const counted = (table: string) =>
-    `(select cast(count(*) as integer) from curated.${table} where epoch_ms(placed_at) < ${beforeMs})`
+    `(select count(*) from curated.${table} where placed_at < ${play.scene.dialect.instant(beforeMs)})`
   return Effect.map(
     select(play, `select ${counted("orders")} as orders, ${counted("order_lines")} as lines`),
-    ([row]) => row?.["orders"] === past.orders && row["lines"] === past.lines
+    ([row]) => Number(row?.["orders"]) === past.orders && Number(row?.["lines"]) === past.lines
   )
 }
 
@@ -80,7 +80,7 @@ export const kill = Effect.fn("Acts.kill")(function* (play: Play, ingester: Proc
       yield* story.step(
         "bad",
         `kill -9 ${ingester.pid}: the ingester is gone in the middle of its work`,
-        "Nobody cleans up. Orders keep coming in, and PostgreSQL keeps their log for the slot."
+        `${scene.afterKill} Orders keep coming in, and PostgreSQL keeps their log for the slot.`
       )
       yield* Effect.sleep(deadFor)
       return yield* scene.northstar("ingest-2", "ingest")
@@ -151,10 +151,10 @@ const takenMin = 10
 /** Takes the newest batch back that was published after an instant and holds more than a heartbeat. Returns where it lies in the log. */
 export const rollback = Effect.fn("Acts.rollback")(function* (play: Play, sinceMs: number) {
   const { scene, story } = play
-  const { project } = scene
+  const { dialect, project } = scene
   const [row] = yield* select(
     play,
-    `select batch from northstar.batches where stream = 'shop' and epoch_ms(recorded_at) >= ${sinceMs}
+    `select batch from northstar.batches where stream = 'shop' and recorded_at >= ${dialect.instant(sinceMs)}
       group by batch having sum(published) >= ${takenMin} order by max(recorded_at) desc limit 1`
   )
   // A heartbeat that is being published holds the same locks for a moment.
@@ -178,13 +178,14 @@ export const reread = Effect.fn("Acts.reread")(function* (
   const { id } = yield* Backfill.fromLog(play.scene.shop, range)
   const { tables } = play.scene.shop
   const { pipeline, stream } = backfillKey(play.scene.shop, id)
+  const batches = `${pipeline}/${stream}/`
   const news = tables.map(
     (table) =>
-      `select count(*) as n from curated.${table.name}__history where starts_with(_batch, '${pipeline}/${stream}/')`
+      `select count(*) as n from curated.${table.name}__history where left(_batch, ${batches.length}) = '${batches}'`
   )
   const [row] = yield* select(
     play,
-    `select cast(coalesce(sum(rows_in), 0) as integer) as changes, cast((select sum(n) from (${news.join(" union all ")})) as integer) as news
+    `select coalesce(sum(rows_in), 0) as changes, (select sum(n) from (${news.join(" union all ")}) counted) as news
       from northstar.batches where stream = '${stream}'`
   )
   return { changes: Number(row?.["changes"]), news: Number(row?.["news"]) } satisfies Reread

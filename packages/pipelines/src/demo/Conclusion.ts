@@ -3,6 +3,7 @@ import { join, relative } from "node:path"
 import { ConnectorError, StorageFull } from "@northstar/core/ConnectorError"
 import { Clock, Effect } from "effect"
 import type { Play, Reread } from "./Acts.ts"
+import * as Engines from "./Engines.ts"
 import type { Late } from "./Late.ts"
 import * as Marts from "./Marts.ts"
 import type { Reading, Results } from "./Meter.ts"
@@ -27,6 +28,8 @@ export interface Findings {
     readonly differing: number
     readonly broughtBack: number
   }
+  /** The warehouse against DuckDB, where it is another engine. */
+  readonly engines: Engines.Engines | undefined
 }
 
 /** What a demo found. */
@@ -79,12 +82,12 @@ export const make = Effect.fn("Conclusion.make")(function* (
   const summary = { ...findings, transactions, changes, freshness, report }
   return {
     ...summary,
-    summary: text(summary, marts, endedAtMs - story.startedAtMs, scene.config)
+    summary: text(summary, marts, endedAtMs - story.startedAtMs, scene.twin?.config ?? scene.config)
   } satisfies DemoSummary
 })
 
 const text = (summary: Omit<DemoSummary, "summary">, marts: Marts.Marts, tookMs: number, config: string): string => {
-  const { backfill, freshness, late, outage, rollback } = summary
+  const { backfill, engines, freshness, late, outage, rollback } = summary
   const here = (path: string) => relative(process.cwd(), path)
   return [
     "",
@@ -102,12 +105,13 @@ const text = (summary: Omit<DemoSummary, "summary">, marts: Marts.Marts, tookMs:
     `  card data    ${count(late.cards.tokens)} card number landed as a token, ${count(late.cards.numbers)} as a number`,
     `  backfill     ${count(backfill.changes)} changes read again, ${count(backfill.news)} taken in twice`,
     `  rollback     ${count(rollback.changes)} changes taken back, ${count(rollback.differing)} rows differed, ${count(rollback.broughtBack)} changes brought back`,
+    ...(engines === undefined ? [] : [`  engines      ${Engines.text(engines)}`]),
     "",
     Marts.text(marts),
     "",
     `  ${span(tookMs)} in all. The report: ${here(summary.report)}`,
     "  Look around in what it left:",
-    `    npm run northstar -- query "from marts.order_lifecycle limit 5" --config ${here(config)}`
+    `    npm run northstar -- query "select * from marts.order_lifecycle limit 5" --config ${here(config)}`
   ].join("\n")
 }
 

@@ -1,9 +1,11 @@
 import { Effect } from "effect"
 import * as Acts from "./Acts.ts"
 import * as Conclusion from "./Conclusion.ts"
+import * as Engines from "./Engines.ts"
 import * as Late from "./Late.ts"
 import * as Meter from "./Meter.ts"
 import * as Outside from "./Outside.ts"
+import type { Engine } from "./Place.ts"
 import type * as Process from "./Process.ts"
 import * as Proof from "./Proof.ts"
 import * as Scene from "./Scene.ts"
@@ -14,6 +16,8 @@ import * as Trade from "./Trade.ts"
 export interface DemoOptions {
   /** Everything is written below it; default `.northstar/demo`. Must be empty, missing, or of an earlier demo. */
   readonly folder?: string
+  /** Where the curated tables live; default `duckdb`. */
+  readonly warehouse?: Engine
   /** What goes wrong in the shop is drawn from it; default `northstar`. */
   readonly seed?: string
   /** Seconds in which the live days are replayed; default 32. */
@@ -29,15 +33,15 @@ const liveFromMs = Date.UTC(2010, 11, 3)
 
 /**
  * Runs a shop on a PostgreSQL of its own, with a Stripe account and partners who send files; ingests all three while it
- * sells and does to the ingester what happens in production; then compares the sources and the curated tables. Leaves its
- * folder, and no process behind.
+ * sells and does to the ingester what happens in production; then compares the sources and the curated tables, and on
+ * another engine than DuckDB what DuckDB makes of the same landing logs. Leaves its folder, and no process behind.
  */
 export const run = Effect.fn("Demo.run")(function* (options: DemoOptions) {
   const story = yield* begin(options.onEvent)
   const folder = options.folder ?? ".northstar/demo"
   const northstar = options.northstar ?? [process.execPath, ...process.execArgv, process.argv[1] ?? ""]
   yield* story.chapter("A shop opens")
-  const scene = yield* Scene.open({ folder, northstar })
+  const scene = yield* Scene.open({ folder, engine: options.warehouse ?? "duckdb", northstar, story })
   const seed = options.seed ?? "northstar"
   const past = yield* opening(story, scene, seed)
   const outside = yield* aboutToSell(story, scene, past, seed)
@@ -51,14 +55,16 @@ export const run = Effect.fn("Demo.run")(function* (options: DemoOptions) {
   const late = yield* Acts.besides(ingester, comingLate(play))
   const { agreed, ...proof } = yield* Proof.run(play, ingester, restartedAtMs)
   const isStopped = yield* stopped(play, ingester)
+  const engines = scene.twin === undefined ? undefined : yield* Engines.compare(play, scene.twin)
   const agree =
     agreed &&
+    (engines === undefined || Engines.areEqual(engines)) &&
     isStopped &&
     trade.secondIngesterRefused &&
     trade.backfill.news === 0 &&
     trade.outage.wasTold &&
     Late.isRight(late)
-  return yield* Conclusion.make(play, { ...trade, ...proof, late, agree }, measured)
+  return yield* Conclusion.make(play, { ...trade, ...proof, late, engines, agree }, measured)
 }, Effect.scoped)
 
 type Past = Effect.Success<ReturnType<typeof Scene.fill>>

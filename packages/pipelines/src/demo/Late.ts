@@ -31,7 +31,7 @@ export const isRight = ({ cards, order, refused, removed, repeated }: Late): boo
 
 /** Every table of Stripe's and the partners' against what they themselves have. */
 export const compare = ({ outside, scene }: Play) =>
-  Effect.flatMap(outside.truths, (truths) => Effect.forEach(truths, (truth) => Truth.compare(scene.project, truth)))
+  Effect.flatMap(outside.truths, (truths) => Effect.forEach(truths, (truth) => Truth.compare(scene, truth)))
 
 /** Looks at most, and the time between two. */
 const looksMax = 60
@@ -159,7 +159,7 @@ const rowsMax = 10_000
 /** By order number. */
 const lifecycles = ({ scene }: Play) =>
   Effect.map(
-    Query.query(scene.project, "select * from marts.order_lifecycle order by order_number", { rowsMax }),
+    Query.query(scene.reader, "select * from marts.order_lifecycle order by order_number", { rowsMax }),
     ({ rows }) => new Map(rows.map((row): readonly [string, Lifecycle] => [String(row["order_number"]), row]))
   )
 

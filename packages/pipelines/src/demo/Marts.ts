@@ -23,11 +23,11 @@ const rowsMax = 100
 export const read = Effect.fn("Marts.read")(function* (project: Project) {
   const select = (sql: string) => Effect.map(Query.query(project, sql, { rowsMax }), ({ rows }) => rows)
   const days = yield* select(
-    `select cast(business_date as varchar) as date, currency, cast(sale_count as integer) as orders,
+    `select cast(business_date as varchar) as date, currency, sale_count as orders,
       cast(net_minor as varchar) as minor from marts.daily_order_revenue order by 1, 2`
   )
   const backlog = yield* select(
-    `select status, age, currency, cast(order_count as integer) as orders, cast(total_minor as varchar) as minor
+    `select status, age, currency, order_count as orders, cast(total_minor as varchar) as minor
       from marts.fulfilment_backlog order by status, age_rank, currency`
   )
   return {

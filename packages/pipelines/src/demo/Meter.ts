@@ -1,5 +1,6 @@
 import { open } from "@northstar/connectors/postgres/Connection"
 import * as Query from "@northstar/connectors/project/Query"
+import type { Dialect } from "@northstar/connectors/warehouse/Dialect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import { Clock, Effect, type Scope, Semaphore } from "effect"
 import type { Scene } from "./Scene.ts"
@@ -43,11 +44,9 @@ export interface Results {
 const windowMs = 1000
 
 /** `committed_at` is written in the transaction that makes the rows visible; rows of the snapshot have none. */
-const lookSql = `select
-    cast(greatest(
-      epoch_ms(max(committed_at)),
-      (select epoch_ms(min(complete_through)) from northstar.watermarks where stream = 'shop')
-    ) as varchar) as newest_ms,
+const lookSql = ({ epochMs }: Dialect) => `select
+    cast(${epochMs("max(committed_at)")} as varchar) as committed_ms,
+    (select cast(${epochMs("min(complete_through)")} as varchar) from northstar.watermarks where stream = 'shop') as complete_ms,
     cast(coalesce(sum(published), 0) as varchar) as published
   from northstar.batches where stream = 'shop'`
 
@@ -56,6 +55,7 @@ const lookSql = `select
  * that was committed after the transaction before it: they commit one after another, and all on one clock.
  */
 export const make = Effect.fn("Meter.make")(function* ({
+  dialect,
   project,
   shop,
   url
@@ -75,9 +75,10 @@ export const make = Effect.fn("Meter.make")(function* ({
     .pipe(Effect.map(([row]) => row?.[0] ?? undefined))
 
   const see = Effect.fnUntraced(function* () {
-    const { rows } = yield* Query.query(project, lookSql, { rowsMax: 1 })
-    const newestMs = Number(rows[0]?.["newest_ms"] ?? 0)
-    now = { ...now, published: Number(rows[0]?.["published"] ?? 0), newestMs: Math.max(now.newestMs, newestMs) }
+    const { rows } = yield* Query.query(project, lookSql(dialect), { rowsMax: 1 })
+    const number = (name: string) => Number(rows[0]?.[name] ?? 0)
+    const newestMs = Math.max(now.newestMs, number("committed_ms"), number("complete_ms"))
+    now = { ...now, published: number("published"), newestMs }
     const atMs = yield* Clock.currentTimeMillis
     while (delaysMs.length < committedAtMs.length) {
       const at = delaysMs.length

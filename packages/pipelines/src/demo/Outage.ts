@@ -29,10 +29,15 @@ export const stripe = Effect.fn("Outage.stripe")(function* (play: Play) {
     "The ingester runs three sources side by side, each with a landing log and a lane of its own."
   )
   yield* until("no look at Stripe failed", hasFailed(play, startedAtMs), "300 millis")
-  const { seen, shop, stripe } = yield* standing(play)
+  yield* until(
+    "the shop's orders did not become visible while Stripe was down",
+    Effect.map(standing(play), ({ seen }) => seen > seenBefore),
+    askedEvery
+  )
+  const { shop, stripe } = yield* standing(play)
   const after = yield* meter.reading
   const visible = after.visible - before.visible
-  const isAlone = shop === null && seen > seenBefore
+  const isAlone = shop === null
   yield* story.step(
     isAlone ? "good" : "bad",
     `northstar status: stripe is failing: ${shortened(stripe ?? "")}`,
@@ -60,7 +65,7 @@ const hasFailed = ({ scene }: Play, sinceMs: number) =>
   Effect.map(
     Query.query(
       scene.project,
-      `select count(*) as n from northstar.runs where stream = 'stripe/capture' and kind = 'Failed' and epoch_ms(recorded_at) >= ${sinceMs}`,
+      `select count(*) as n from northstar.runs where stream = 'stripe/capture' and kind = 'Failed' and recorded_at >= ${scene.dialect.instant(sinceMs)}`,
       { rowsMax: 1 }
     ),
     ({ rows }) => Number(rows[0]?.["n"]) > 0

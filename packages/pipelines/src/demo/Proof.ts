@@ -40,7 +40,7 @@ export const run = Effect.fn("Proof.run")(function* (
         tables: [...tables, ...others],
         agreed: Comparison.agrees(first) && Comparison.agrees(others) && differing > 0 && Comparison.agrees(tables),
         rollback: { batch: taken.batch, changes: taken.changes, differing, broughtBack: again.news },
-        marts: yield* Marts.read(scene.project)
+        marts: yield* Marts.read(scene.reader)
       }
     })
   )

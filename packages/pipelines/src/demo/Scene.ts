@@ -1,18 +1,21 @@
 import { randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import * as Postgres from "@northstar/connectors/local/Postgres"
 import * as LocalStripe from "@northstar/connectors/local/stripe/LocalStripe"
 import * as Load from "@northstar/connectors/project/Load"
 import type { PostgresFeed, Project } from "@northstar/connectors/project/Project"
 import * as SourceSetup from "@northstar/connectors/project/SourceSetup"
+import type { Dialect } from "@northstar/connectors/warehouse/Dialect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import { Clock, Effect, Redacted } from "effect"
 import * as Database from "../shop/Database.ts"
 import * as OnlineRetail from "../shop/OnlineRetail.ts"
 import * as Replay from "../shop/Replay.ts"
 import * as Schema from "../shop/Schema.ts"
+import * as Place from "./Place.ts"
 import * as Process from "./Process.ts"
+import type { Story } from "./Story.ts"
 
 /** What a demo plays on: a shop's database, its Stripe account, a drop folder, its project, and the folder of everything that is written. */
 export interface Scene {
@@ -22,6 +25,14 @@ export interface Scene {
   readonly major: number
   /** The project as `config` describes it. */
   readonly project: Project
+  /** The same as those use it who read marts. */
+  readonly reader: Project
+  /** How the warehouse's engine says what SQL leaves open. */
+  readonly dialect: Dialect
+  /** What becomes of a transaction that a killed process leaves open. */
+  readonly afterKill: string
+  /** Where the warehouse is not DuckDB: the same project with an empty DuckDB file. */
+  readonly twin: Twin | undefined
   /** Its database. */
   readonly shop: PostgresFeed
   /** Its Stripe account; stands still unless it is moved. */
@@ -33,10 +44,16 @@ export interface Scene {
   readonly northstar: (log: string, ...args: ReadonlyArray<string>) => ReturnType<typeof Process.start>
 }
 
+/** A project and the file that describes it. */
+export interface Twin {
+  readonly config: string
+  readonly project: Project
+}
+
 /** First line of a demo's configuration: how a folder of ours is known. */
 const mark = "// Written by northstar demo, which removes what stands beside this file when it runs again."
 
-const configText = `${mark}
+const configText = (warehouse: string) => `${mark}
 import * as Project from "@northstar/connectors/project/Project"
 import northstar from "@northstar/pipelines/northstar.config"
 import * as Partners from "@northstar/pipelines/Partners"
@@ -57,8 +74,14 @@ export default Project.define({
     Project.files({ name: "partners", from: Project.folder("drop"), contracts: Partners.all, pollSeconds: 1 })
   ],
   landing: Project.folder("landing"),
-  warehouse: Project.duckdb("warehouse.duckdb")
+  warehouse: ${warehouse}
 })
+`
+
+const twinText = `import * as Project from "@northstar/connectors/project/Project"
+import demo from "./${Load.fileName}"
+
+export default { ...demo, warehouse: Project.duckdb("warehouse.duckdb") }
 `
 
 /** A reader of the slot that is silent so long is given up: a second one need not wait longer to know that the first lives. */
@@ -67,15 +90,19 @@ const hasty = "alter role current_user set wal_sender_timeout = '6s';"
 /** How long before now the Stripe account was opened. */
 export const accountAgeMs = 8 * 86_400_000
 
-/** Starts the database and the Stripe account, creates the shop's tables and writes the project's configuration into an emptied `folder`. */
+/** Starts the database, the Stripe account and the warehouse, creates the shop's tables and writes the project's configuration into an emptied `folder`. */
 export const open = Effect.fn("Scene.open")(function* (options: {
   readonly folder: string
+  readonly engine: Place.Engine
   readonly northstar: ReadonlyArray<string>
+  readonly story: Story
 }) {
   const folder = resolve(options.folder)
   const config = join(folder, Load.fileName)
   yield* emptied(folder, config)
   const drop = join(folder, "drop")
+  const place = yield* Place.open(options.engine, folder)
+  yield* written(config, configText(place.configText))
   const { major, port, url } = yield* Postgres.start()
   const stripe = yield* LocalStripe.start({ startMs: (yield* Clock.currentTimeMillis) - accountAgeMs })
   const env = {
@@ -86,14 +113,19 @@ export const open = Effect.fn("Scene.open")(function* (options: {
     NORTHSTAR_CARD_KEYS: yield* Effect.sync(() => randomBytes(32).toString("base64"))
   }
   yield* Effect.scoped(Effect.flatMap(Database.connect(url), (database) => database.script(Schema.create + hasty)))
-  const loaded = yield* Load.project(config)
+  const project = yield* Load.project(config)
   const shop = yield* Load.postgres(config)
+  yield* place.prepare(project, options.story)
   return {
     folder,
     url,
     port,
     major,
-    project: loaded,
+    project,
+    reader: place.readBy(project),
+    dialect: place.dialect,
+    afterKill: place.afterKill,
+    twin: options.engine === "duckdb" ? undefined : yield* twinIn(folder),
     shop: { ...shop, source: { ...shop.source, url: Redacted.make(url, { label: "postgres url" }) } },
     stripe,
     drop,
@@ -101,6 +133,12 @@ export const open = Effect.fn("Scene.open")(function* (options: {
     northstar: (log, ...args) =>
       Process.start([...options.northstar, ...args, "--config", config], { log: join(folder, `${log}.log`), env })
   } satisfies Scene
+})
+
+const twinIn = Effect.fnUntraced(function* (folder: string): Effect.fn.Return<Twin, ConnectorError> {
+  const config = join(folder, "duckdb.config.ts")
+  yield* written(config, twinText)
+  return { config, project: yield* Load.project(config) }
 })
 
 /** Fills the shop with what was ordered before `liveFromMs` and returns the plan of what happens from then on. */
@@ -131,11 +169,15 @@ const emptied = (folder: string, config: string): Effect.Effect<void, ConnectorE
       try: () => {
         rmSync(folder, { recursive: true, force: true })
         mkdirSync(join(folder, "drop"), { recursive: true })
-        writeFileSync(config, configText)
+        // The folder is ours from now on, whatever becomes of the demo.
+        writeFileSync(config, `${mark}\n`)
       },
       catch: (cause) => unwritable(folder, cause)
     })
   })
+
+const written = (file: string, content: string) =>
+  Effect.try({ try: () => writeFileSync(file, content), catch: (cause) => unwritable(dirname(file), cause) })
 
 const refuse = (detail: string, action: string) =>
   new ConnectorError({

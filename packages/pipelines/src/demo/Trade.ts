@@ -1,4 +1,4 @@
-import { Effect, Schedule } from "effect"
+import { Deferred, Effect, Schedule } from "effect"
 import * as Replay from "../shop/Replay.ts"
 import * as Acts from "./Acts.ts"
 import * as Outage from "./Outage.ts"
@@ -16,6 +16,9 @@ export interface Past {
 const lastEvents = 20
 const lastEventsPerSecond = 50
 
+/** The shop does not get beyond this share of its transactions before Stripe is down: orders must come in meanwhile. */
+const shareBeforeOutage = 0.45
+
 /** The live days: trade, and what is done to the ingester meanwhile. */
 export const run = Effect.fn("Trade.run")(function* (play: Acts.Play, past: Past, liveSeconds: number) {
   const { meter, outside, scene, story } = play
@@ -26,7 +29,13 @@ export const run = Effect.fn("Trade.run")(function* (play: Acts.Play, past: Past
       eventsPerSecond,
       onProgress: ({ atMs, changed }) => Effect.andThen(meter.committed(before + changed), outside.passed(atMs))
     })
-  const shop = trade(events.slice(0, -lastEvents), 0, events.length / liveSeconds)
+  const isDown = yield* Deferred.make<void>()
+  const shop = Effect.gen(function* () {
+    const [half, rate] = [Math.round(shareBeforeOutage * events.length), events.length / liveSeconds]
+    const changed = yield* trade(events.slice(0, half), 0, rate)
+    yield* Deferred.await(isDown)
+    return changed + (yield* trade(events.slice(half, -lastEvents), changed, rate))
+  })
   const at = (share: number) =>
     Acts.until(
       "the shop did not go on",
@@ -40,6 +49,7 @@ export const run = Effect.fn("Trade.run")(function* (play: Acts.Play, past: Past
       ingester,
       Effect.gen(function* () {
         yield* at(0.3)
+        yield* Deferred.succeed(isDown, undefined)
         const outage = yield* Outage.stripe(play)
         const backfill = yield* Acts.backfill(play)
         const secondIngesterRefused = yield* Acts.rival(play)

@@ -1,9 +1,10 @@
 import type { ColumnType } from "@northstar/core/Column"
 import type { Table } from "@northstar/core/Table"
 import * as Query from "@northstar/connectors/project/Query"
-import type { Project } from "@northstar/connectors/project/Project"
+import type { Dialect } from "@northstar/connectors/warehouse/Dialect"
 import { Effect } from "effect"
 import type { Reconciled } from "./Report.ts"
+import type { Scene } from "./Scene.ts"
 
 /** A row's values by column, as text: instants in Unix milliseconds, everything else as it is written. */
 export type Values = Readonly<Record<string, string | null>>
@@ -18,10 +19,12 @@ export interface Truth {
 const rowsMax = 200_000
 
 /** Every value of a table in the warehouse against the truth. A card number and its token are the same. */
-export const compare = Effect.fn("Truth.compare")(function* (project: Project, { table, rows }: Truth) {
+export const compare = Effect.fn("Truth.compare")(function* ({ dialect, project }: Scene, { table, rows }: Truth) {
   const columns = Object.entries(table.columns)
-  const list = columns.map(([name, { type }]) => `${text(`"${name}"`, type)} as "${name}"`)
-  const found = yield* Query.query(project, `select ${list.join(", ")} from curated.${table.name}`, { rowsMax })
+  const list = columns.map(([name, { type }]) => `${text(dialect, dialect.id(name), type)} as ${dialect.id(name)}`)
+  const found = yield* Query.query(project, `select ${list.join(", ")} from curated.${dialect.id(table.name)}`, {
+    rowsMax
+  })
   // Sound: every column is selected as text.
   const curated = found.rows as ReadonlyArray<Values>
   const keyOf = (row: Values) => table.key.map((name) => row[name]).join("\0")
@@ -39,8 +42,8 @@ export const compare = Effect.fn("Truth.compare")(function* (project: Project, {
   } satisfies Reconciled
 })
 
-const text = (column: string, type: ColumnType): string =>
-  type.kind === "timestamptz" ? `cast(epoch_ms(${column}) as varchar)` : `cast(${column} as varchar)`
+const text = ({ epochMs }: Dialect, column: string, type: ColumnType): string =>
+  type.kind === "timestamptz" ? `cast(${epochMs(column)} as varchar)` : `cast(${column} as varchar)`
 
 /** A token that stands for a card number. */
 export const token = /tok_v\d+_[\w-]+/g

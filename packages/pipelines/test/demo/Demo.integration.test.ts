@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Demo from "../../src/demo/Demo.ts"
@@ -72,6 +72,31 @@ it.live(
       expect(running(events)).toEqual([])
     }),
   480_000
+)
+
+it.live.skipIf(process.env["NORTHSTAR_DEMO"] !== "full")(
+  "D1 demo: on a local Snowflake it survives the same, agrees with its sources, and holds what DuckDB holds",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const events: Array<Story.StoryEvent> = []
+      const found = yield* Demo.run({
+        folder,
+        seed: "test",
+        warehouse: "snowflake-local",
+        northstar,
+        onEvent: (event) => Effect.sync(() => void events.push(event))
+      })
+      const lines = events.filter(({ _tag }) => _tag === "Step").map(Story.line)
+      expect(found.agree ? [] : lines).toEqual([])
+      expect(found.tables.filter((table) => !Report.isAgreed(table) || table.sourceRows === 0)).toEqual([])
+      expect(found.engines).toMatchObject({ tables: found.tables.length, differing: [] })
+      expect(found.engines?.marts).toBeGreaterThan(0)
+      expect(found.summary).toContain("every value is equal in Snowflake and DuckDB")
+      expect(statSync(join(folder, "snowflake-key.pem")).mode & 0o777).toBe(0o600)
+      expect(running(events)).toEqual([])
+    }),
+  900_000
 )
 
 it.live("an interrupted demo leaves no process behind", () =>
