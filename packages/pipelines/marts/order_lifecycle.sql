@@ -1,7 +1,8 @@
 -- One row an order: what was ordered, paid, given back, contested, shipped and returned. Amounts are minor units; payments
 -- are in the currency they were made in and counted only where it is the order's (payment_currency_differs says where not).
--- A refund counts once it has succeeded, a dispute while it is open or when it is lost; attempts to pay that were declined count
--- nowhere, nor do cancelled shipments. Late refunds, cancellations and scans move the row of their own order only.
+-- A refund counts once it has succeeded (the rest of a partly captured payment, which old versions of Stripe's API give back as
+-- one, is none), a dispute while it is open or when it is lost; attempts to pay that were declined count nowhere, nor do
+-- cancelled shipments. Late refunds, cancellations and scans move the row of their own order only.
 select
   o.order_number,
   o.id as order_id,
@@ -35,7 +36,11 @@ left join (
   from curated.charge c
   join curated.orders o2 on o2.order_number = c.order_number
   left join (
-    select charge_id, cast(sum(amount_minor) as bigint) as refunded_minor from curated.fct_refund where status = 'succeeded' group by charge_id
+    select r.charge_id, cast(sum(r.amount_minor) as bigint) as refunded_minor
+    from curated.fct_refund r
+    left join curated.fct_payment_event t on t.id = r.balance_transaction_id
+    where r.status = 'succeeded' and coalesce(t.kind, 'refund') <> 'partial_capture_reversal'
+    group by r.charge_id
   ) f on f.charge_id = c.id
   left join (
     select charge_id, cast(sum(amount_minor) as bigint) as disputed_minor from curated.fct_dispute

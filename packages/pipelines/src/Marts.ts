@@ -25,6 +25,7 @@ export const all: ReadonlyArray<Mart> = [
   mart("order_lifecycle", [
     "orders",
     "charge",
+    "fct_payment_event",
     "fct_refund",
     "fct_dispute",
     "fct_shipment",
@@ -32,5 +33,6 @@ export const all: ReadonlyArray<Mart> = [
     "fct_return"
   ]),
   mart("daily_payments", ["fct_payment_event"]),
+  mart("payment_match", ["charge", "orders", "fct_payment_event", "fct_refund", "fct_dispute", "fct_payout"]),
   mart("stock_current", ["stock_level", "products"])
 ]

@@ -1,7 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { basename, join } from "node:path"
-import { DuckDBInstance } from "@duckdb/node-api"
+import { readdirSync } from "node:fs"
+import { basename } from "node:path"
 import type { Table } from "@northstar/core/Table"
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -11,6 +9,7 @@ import * as Replay from "../src/shop/Replay.ts"
 import * as Partners from "../src/Partners.ts"
 import * as Payments from "../src/Payments.ts"
 import * as Tables from "../src/Tables.ts"
+import { type MartRows, martsOf, type Row, sqlOf, tables } from "./MartsOf.ts"
 
 it("every file of marts is listed once", () => {
   const folder = new URL("../marts/", import.meta.url)
@@ -166,6 +165,39 @@ it.live("the balance is summed by day, currency and kind; of each warehouse the 
   })
 )
 
+it.live("every object is matched with the ledger or labelled, and the labels sum to the ledger", () =>
+  Effect.gen(function* () {
+    const { ledger, objects } = matching
+    const found = (yield* Effect.promise(() => martsOf(objects))).payment_match ?? []
+    const text = (row: Row) =>
+      `${row.object_kind} ${row.object_id ?? "-"} ${row.expected_minor ?? "-"} ${row.ledger_minor} ${row.label}`
+    expect(found.map(text).toSorted()).toEqual(
+      [
+        "charge ch_1 5000 5000 matched",
+        "charge ch_2 7000 8190 converted",
+        "charge ch_3 100 100 order_missing",
+        "charge ch_4 900 900 given_back_twice",
+        "charge ch_5 650 0 not_in_ledger",
+        "charge ch_6 0 0 matched",
+        "charge ch_absent - 40 object_missing",
+        "refund re_1 -1250 -1250 matched",
+        "refund re_failed 0 0 matched",
+        "refund re_unbooked 0 -300 amount_differs",
+        "refund re_4a -900 -900 matched",
+        "refund re_4b -900 -900 matched",
+        "refund re_waits 0 0 matched",
+        "dispute du_1 -500 -500 matched",
+        "fee du_1 - -15 fee",
+        "payout po_1 -3000 -3000 matched",
+        "topup - - 77 no_object"
+      ].toSorted()
+    )
+    const sum = (rows: ReadonlyArray<Row>, name: string) => rows.reduce((total, row) => total + Number(row[name]), 0)
+    expect(sum(found, "ledger_minor")).toBe(sum(ledger, "amount_minor"))
+    expect(sum(found, "movement_count")).toBe(ledger.length)
+  })
+)
+
 /** Six orders with everything that can be told of them. */
 const lifecycle = (() => {
   const order = (id: number, total_minor: number, status: string) => ({
@@ -255,6 +287,70 @@ const lifecycle = (() => {
   return { orders, refunds, rows }
 })()
 
+/** Objects of Stripe and movements of its balance that agree and do not, in every way that has a label. */
+const matching = (() => {
+  const created_at = "2026-11-20T08:00:00Z"
+  const entry = (kind: string, source_id: string | null, amount_minor: number, currency = "gbp") => ({
+    id: `txn_${kind}_${source_id ?? "none"}_${amount_minor}`,
+    kind,
+    source_id,
+    amount_minor,
+    currency,
+    created_at
+  })
+  const ledger = [
+    ...([1, 3, 4] as const).map((at) => entry("charge", `ch_${at}`, { 1: 5000, 3: 100, 4: 900 }[at])),
+    entry("charge", "ch_2", 8190, "usd"),
+    entry("charge", "ch_absent", 40),
+    entry("refund", "re_1", -1250),
+    entry("refund", "re_failed", -400),
+    entry("refund_failure", "re_failed", 400),
+    entry("refund", "re_unbooked", -300),
+    ...["re_4a", "re_4b"].map((id) => entry("refund", id, -900)),
+    entry("dispute", "du_1", -500),
+    entry("fee", "du_1", -15),
+    entry("payout", "po_1", -3000),
+    entry("topup", null, 77)
+  ]
+  const object = (id: string, amount_minor: number, rest: Row) => ({
+    id,
+    amount_minor,
+    currency: "gbp",
+    created_at,
+    balance_transaction_id: "txn",
+    ...rest
+  })
+  const charge = (at: number, order_number: string, captured_minor: number) =>
+    object(`ch_${at}`, 5000, { order_number, captured_minor, status: captured_minor > 0 ? "succeeded" : "failed" })
+  const refund = (id: string, charge_id: string, amount: number, rest: Row = {}) =>
+    object(id, amount, { charge_id, status: "succeeded", ...rest })
+  const charges = [
+    charge(1, "1001", 5000),
+    charge(2, "1002", 7000),
+    charge(3, "9999", 100),
+    charge(4, "1003", 900),
+    charge(5, "1004", 650),
+    charge(6, "1005", 0)
+  ]
+  const refunds = [
+    refund("re_1", "ch_1", 1250),
+    refund("re_failed", "ch_1", 400, { status: "failed" }),
+    refund("re_unbooked", "ch_1", 300, { status: "failed" }),
+    refund("re_4a", "ch_4", 900),
+    refund("re_4b", "ch_4", 900),
+    refund("re_waits", "ch_1", 600, { status: "pending", balance_transaction_id: null })
+  ]
+  const objects: ReadonlyArray<readonly [Table, ReadonlyArray<Row>]> = [
+    [Tables.orders, lifecycle.orders],
+    [Payments.paymentEvents, ledger],
+    [Payments.charges, charges],
+    [Payments.refunds, refunds],
+    [Payments.disputes, [object("du_1", 500, { charge_id: "ch_2", status: "lost" })]],
+    [Payments.payouts, [object("po_1", 3000, { status: "paid" })]]
+  ]
+  return { ledger, objects }
+})()
+
 const unshipped = new Set(["placed", "paid", "picked"])
 
 /** December is winter in London: the date of the instant in UTC is the business date. */
@@ -278,63 +374,10 @@ const revenueOf = (orders: ReadonlyArray<OnlineRetail.Order>) => {
   })
 }
 
-type Row = Readonly<Record<string, unknown>>
-type MartRows = ReadonlyArray<Row>
-
-/** The tables of all sources. */
-const tables: ReadonlyArray<Table> = [...Tables.all, ...Payments.all, ...Partners.all.map(({ table }) => table)]
-
-/** The rows of all marts in DuckDB, over curated tables with these rows, and empty ones. */
-const martsOf = async (
-  rows: ReadonlyArray<readonly [Table, ReadonlyArray<Row>]>
-): Promise<Readonly<Record<string, MartRows>>> => {
-  const folder = mkdtempSync(join(tmpdir(), "northstar-marts-"))
-  const instance = await DuckDBInstance.create(":memory:")
-  const connection = await instance.connect()
-  await connection.run("create schema curated; create schema marts; set timezone = 'UTC'")
-  for (const table of tables) {
-    const file = join(folder, `${table.name}.json`)
-    writeFileSync(file, json(rows.find(([of]) => of === table)?.[1] ?? []))
-    await connection.run(curated(table, file))
-  }
-  const marts: Record<string, MartRows> = {}
-  for (const mart of Marts.all) {
-    await connection.run(`create or replace view marts.${mart.name} as ${sqlOf(mart)}`)
-    marts[mart.name] = (await connection.runAndReadAll(`from marts.${mart.name}`)).getRowObjectsJson()
-  }
-  connection.closeSync()
-  instance.closeSync()
-  rmSync(folder, { recursive: true })
-  return marts
-}
-
-const json = (rows: ReadonlyArray<Row>): string => {
-  const text = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value)
-  return rows.map((row) => JSON.stringify(row, text)).join("\n")
-}
-
-const curated = (table: Table, file: string): string => {
-  const types = { int32: "integer", int64: "bigint", text: "text", timestamptz: "timestamptz" } as Record<
-    string,
-    string
-  >
-  const columns = Object.entries(table.columns).map(([name, { type }]) => {
-    const sql = type.kind === "decimal" ? `decimal(${type.precision}, ${type.scale})` : (types[type.kind] ?? type.kind)
-    return `${name}: '${sql}'`
-  })
-  const { column, zone } = table.event ?? { column: "now()", zone: "UTC" }
-  return `create table curated.${table.name} as
-    select *, now() as _source_commit_at, cast(cast(${column} as timestamptz) at time zone '${zone}' as date) as _business_date
-    from read_json('${file}', format = 'newline_delimited', columns = { ${columns.join(", ")} })`
-}
-
-/** Without comments. */
-const sqlOf = (mart: Marts.Mart): string => readFileSync(mart.file, "utf8").replaceAll(/--.*\n/g, "")
-
 /** Aggregates, `datediff('minute', a, b)` (boundaries crossed, in both) and conversions that both engines read alike. */
 const functions = new Set(["cast", "coalesce", "count", "sum", "min", "max", "datediff", "lower"])
 const keywords =
-  "select from where group by left join cross on and in not is null case when then else end as bigint curated".split(
+  "select from where group by left full join union all cross on and or in not is null case when then else end as bigint curated".split(
     " "
   )
 

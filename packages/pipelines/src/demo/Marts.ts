@@ -14,12 +14,25 @@ export interface Marts {
     readonly currency: string
     readonly totalMinor: bigint
   }>
+  readonly payments: ReadonlyArray<{
+    readonly label: string
+    readonly currency: string
+    readonly objects: number
+    readonly ledgerMinor: bigint
+  }>
 }
 
-/** Days of all currencies, and lines of the backlog, at most. */
+/** Labels of what Stripe's objects and its ledger agree on; every other names a mismatch. */
+const agreeing = new Set(["matched", "converted", "fee"])
+
+/** Whether the ledger is explained: nothing has the label of a mismatch. */
+export const isExplained = ({ payments }: Marts): boolean =>
+  payments.length > 0 && payments.every(({ label }) => agreeing.has(label))
+
+/** Days of all currencies, and lines of the other two, at most. */
 const rowsMax = 100
 
-/** Reads the marts of daily revenue and of the fulfilment backlog. */
+/** Reads the marts of daily revenue, of the fulfilment backlog and of payments against the ledger. */
 export const read = Effect.fn("Marts.read")(function* (project: Project) {
   const select = (sql: string) => Effect.map(Query.query(project, sql, { rowsMax }), ({ rows }) => rows)
   const days = yield* select(
@@ -29,6 +42,10 @@ export const read = Effect.fn("Marts.read")(function* (project: Project) {
   const backlog = yield* select(
     `select status, age, currency, order_count as orders, cast(total_minor as varchar) as minor
       from marts.fulfilment_backlog order by status, age_rank, currency`
+  )
+  const payments = yield* select(
+    `select label, coalesce(settlement_currency, currency) as currency, count(*) as objects,
+      cast(sum(ledger_minor) as varchar) as minor from marts.payment_match group by 1, 2 order by 1, 2`
   )
   return {
     days: days.map((row) => ({
@@ -43,12 +60,18 @@ export const read = Effect.fn("Marts.read")(function* (project: Project) {
       orders: Number(row["orders"]),
       currency: String(row["currency"]),
       totalMinor: BigInt(String(row["minor"]))
+    })),
+    payments: payments.map((row) => ({
+      label: String(row["label"]),
+      currency: String(row["currency"]).toUpperCase(),
+      objects: Number(row["objects"]),
+      ledgerMinor: BigInt(String(row["minor"]))
     }))
   } satisfies Marts
 })
 
-/** Both marts as text for a terminal. */
-export const text = ({ backlog, days }: Marts): string =>
+/** The marts as text for a terminal. */
+export const text = ({ backlog, days, payments }: Marts): string =>
   [
     "marts.daily_order_revenue",
     table(
@@ -68,6 +91,16 @@ export const text = ({ backlog, days }: Marts): string =>
         age,
         count(orders),
         Report.money(totalMinor, currency)
+      ])
+    ),
+    "",
+    "marts.payment_match",
+    table(
+      ["payments, refunds, disputes and payouts", "number", "moved on the ledger"],
+      payments.map(({ currency, label, ledgerMinor, objects }) => [
+        label.replaceAll("_", " "),
+        count(objects),
+        Report.money(ledgerMinor, currency)
       ])
     )
   ].join("\n")

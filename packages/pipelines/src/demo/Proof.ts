@@ -36,11 +36,13 @@ export const run = Effect.fn("Proof.run")(function* (
         `northstar backfill reads batch ${BigInt(taken.through)} again: ${count(again.news)} changes come back`
       )
       const tables = yield* compared(play, "northstar reconcile once more")
+      const marts = yield* Marts.read(scene.reader)
+      const agreed = [first, others, tables].every(Comparison.agrees) && differing > 0 && Marts.isExplained(marts)
       return {
         tables: [...tables, ...others],
-        agreed: Comparison.agrees(first) && Comparison.agrees(others) && differing > 0 && Comparison.agrees(tables),
+        agreed,
         rollback: { batch: taken.batch, changes: taken.changes, differing, broughtBack: again.news },
-        marts: yield* Marts.read(scene.reader)
+        marts
       }
     })
   )
