@@ -2,17 +2,26 @@ import { spawnSync } from "node:child_process"
 import { expect, it } from "@effect/vitest"
 import { bin } from "./Project.ts"
 
-/** Milliseconds of the fastest of ten starts: what the machine does besides only adds. */
-const fastest = (...args: ReadonlyArray<string>): number => {
-  const once = () => {
-    const start = process.hrtime.bigint()
-    const run = spawnSync(process.execPath, args)
-    expect(run.status).toBe(0)
-    return Number(process.hrtime.bigint() - start) / 1e6
-  }
-  return Math.min(...Array.from({ length: 10 }, once))
+/** Prints the address of every module that is loaded. */
+const listing = `
+  import { registerHooks } from "node:module"
+  registerHooks({ load: (url, context, next) => (process.stderr.write("loads " + url + "\\n"), next(url, context)) })
+`
+
+const loaded = (...args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const run = spawnSync(process.execPath, [
+    "--import",
+    `data:text/javascript,${encodeURIComponent(listing)}`,
+    bin,
+    ...args
+  ])
+  expect(run.status).toBe(0)
+  return [...run.stderr.toString().matchAll(/^loads (.*)$/gm)].map(([, url]) => url ?? "")
 }
 
-it("northstar --help starts in at most 3 times the time of an empty Node", () => {
-  expect(fastest(bin, "--help")).toBeLessThan(3 * fastest("--eval", "0"))
+it("northstar --help loads no library: it prints what the build rendered", () => {
+  const modules = loaded("--help").filter((url) => url.startsWith("file:"))
+  expect(modules.some((url) => url.endsWith("start.js"))).toBe(true)
+  expect(modules.filter((url) => url.includes("/node_modules/"))).toEqual([])
+  expect(loaded("status", "--help").some((url) => url.includes("/node_modules/"))).toBe(true)
 })

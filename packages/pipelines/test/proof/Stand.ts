@@ -89,6 +89,21 @@ export const publish = (stand: Stand, tables: ReadonlyArray<Table> = Tables.all)
 export const createSlot = (stand: Stand): Effect.Effect<void> =>
   Effect.asVoid(query(stand.url, `select pg_create_logical_replication_slot('${slot(stand)}', 'pgoutput')`))
 
-/** Drops the slot, which else holds WAL and one of the server's places. */
+/** Drops the slot, which else holds WAL and one of the server's places; ends whoever the server still keeps it for. */
 export const release = (stand: Stand): Effect.Effect<void> =>
-  Effect.asVoid(query(stand.url, `select pg_drop_replication_slot('${slot(stand)}')`))
+  Effect.asVoid(
+    query(
+      stand.url,
+      `do $$ begin
+        for attempt in 1..200 loop
+          begin
+            perform pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '${slot(stand)}' and active;
+            perform pg_drop_replication_slot('${slot(stand)}');
+            return;
+          exception when object_in_use then perform pg_sleep(0.05);
+          end;
+        end loop;
+        raise 'nobody lets go of slot ${slot(stand)}';
+      end $$`
+    )
+  )

@@ -5,8 +5,9 @@ import * as Slot from "@northstar/connectors/postgres/Slot"
 import * as Source from "@northstar/connectors/postgres/Source"
 import { schedule } from "@northstar/connectors/project/Retry"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
-import { Clock, Context, Effect, Fiber, Layer, Option, Ref, Schedule, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Option, Ref, Schedule, Stream } from "effect"
 import * as Tables from "../../src/Tables.ts"
+import { query } from "../Shop.ts"
 import * as Proxy from "./Proxy.ts"
 import * as SmallHistory from "./SmallHistory.ts"
 import * as Stand from "./Stand.ts"
@@ -70,16 +71,16 @@ layer(Server.layer, { excludeTestServices: true })("a network that fails", (it) 
     "a reader whose connection was cut ends what it left at the server, and does not wait for its timeout",
     () =>
       Effect.gen(function* () {
-        const { control, proxy, slot, source } = yield* prepare("own")
+        const { control, proxy, slot, source, stand } = yield* prepare("own")
+        // Longer than the test may take: whoever waits for it fails.
+        yield* query(stand.url, "alter database own set wal_sender_timeout = '10min'")
         const batches = yield* Ref.make(0)
         const reader = yield* reading(source, batches)
         yield* grows(batches)
         const before = (yield* Slot.read(control, slot, 18)).holder
-        const cutAtMs = yield* Clock.currentTimeMillis
         yield* proxy.inflict("half-open")
         expect((yield* Slot.read(control, slot, 18)).holder).toBe(before)
         yield* grows(batches)
-        expect((yield* Clock.currentTimeMillis) - cutAtMs).toBeLessThan(1000 * timeoutSeconds)
         yield* Fiber.interrupt(reader)
       }).pipe(Effect.scoped)
   )
