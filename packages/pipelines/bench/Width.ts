@@ -53,7 +53,7 @@ const measure = Effect.fnUntraced(function* ({ bytes, rows }: (typeof widths)[nu
         Stream.flatMap((batch) => batch.chunks),
         Stream.runForEach((blocks) =>
           Effect.forEach(isEncoded ? blocks : [], (block) =>
-            Effect.map(Parquet.encode(protect(block).block), (segment) => {
+            Effect.map(Parquet.encode([protect(block).block]), (segment) => {
               encodedBytes += segment.length
             })
           )

@@ -92,39 +92,43 @@ class BooleanConverter implements Converter {
   }
 }
 
-/** A piece of a time's pattern: between `min` and `max` digits of a part, or a literal byte. */
-type Token =
-  | { readonly part: Part; readonly min: number; readonly max: number }
-  | { readonly part: typeof literal; readonly byte: number }
-  | { readonly part: typeof offset }
+/** A piece of a time's pattern: between `min` and `max` digits of a part, or a literal `byte`, or an offset. */
+interface Token {
+  readonly part: number
+  readonly min: number
+  readonly max: number
+  readonly byte: number
+}
 
 /** Parts of a time, as indices; then what is not one of them. */
 const [year, month, day, hour, minute, second, fraction, literal, offset] = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const
 
-type Part = 0 | 1 | 2 | 3 | 4 | 5 | 6
+// All tokens have the same fields in the same order: what reads them is the hot path of files.
+const digitsOf = (part: number, min: number, max: number): Token => ({ part, min, max, byte: 0 })
+const anOffset: Token = { part: offset, min: 0, max: 0, byte: 0 }
 
 const letters: Readonly<Record<string, Token>> = {
-  yyyy: { part: year, min: 4, max: 4 },
-  MM: { part: month, min: 2, max: 2 },
-  M: { part: month, min: 1, max: 2 },
-  dd: { part: day, min: 2, max: 2 },
-  d: { part: day, min: 1, max: 2 },
-  HH: { part: hour, min: 2, max: 2 },
-  H: { part: hour, min: 1, max: 2 },
-  mm: { part: minute, min: 2, max: 2 },
-  ss: { part: second, min: 2, max: 2 },
-  SSS: { part: fraction, min: 1, max: 6 }
+  yyyy: digitsOf(year, 4, 4),
+  MM: digitsOf(month, 2, 2),
+  M: digitsOf(month, 1, 2),
+  dd: digitsOf(day, 2, 2),
+  d: digitsOf(day, 1, 2),
+  HH: digitsOf(hour, 2, 2),
+  H: digitsOf(hour, 1, 2),
+  mm: digitsOf(minute, 2, 2),
+  ss: digitsOf(second, 2, 2),
+  SSS: digitsOf(fraction, 1, 6)
 }
 
 const tokens = (pattern: string): ReadonlyArray<Token> =>
   (pattern.match(/yyyy|MM?|dd?|HH?|mm|ss|SSS|[^]/g) ?? []).map(
-    (text) => letters[text] ?? { part: literal, byte: text.charCodeAt(0) }
+    (text) => letters[text] ?? { part: literal, min: 0, max: 0, byte: text.charCodeAt(0) }
   )
 
 const isoPatterns: ReadonlyArray<ReadonlyArray<Token>> = ["T", " "].flatMap((between) =>
   ["HH:mm:ss.SSS", "HH:mm:ss", "HH:mm"].flatMap((clock) => {
     const local = tokens(`yyyy-MM-dd${between}${clock}`)
-    return [local, [...local, { part: offset } as const]]
+    return [local, [...local, anOffset]]
   })
 )
 
@@ -143,6 +147,10 @@ class TimeConverter implements Converter {
   private offset = Number.NaN
   /** The pattern that matched last: most files keep to one. */
   private last = 0
+  /** The month of the time before, as a number, with the day it starts on (days since 1970) and its length. */
+  private month = Number.NaN
+  private monthStart = 0
+  private monthDays = 0
 
   constructor(patterns: ReadonlyArray<ReadonlyArray<Token>>, kind: ColumnType["kind"], zone: Zone) {
     this.patterns = patterns
@@ -163,27 +171,37 @@ class TimeConverter implements Converter {
 
   private parse(pattern: ReadonlyArray<Token>, buffer: Uint8Array, start: number, end: number): boolean {
     const { parts } = this
-    parts.fill(0)
+    parts[year] = parts[hour] = parts[minute] = parts[second] = parts[fraction] = 0
     parts[month] = parts[day] = 1
     this.fractionDigits = 0
     this.offset = Number.NaN
     let at = start
-    for (const token of pattern) {
-      if (token.part === literal) {
-        if (at === end || buffer[at] !== token.byte) return false
+    for (let index = 0; index < pattern.length; index++) {
+      const { byte, max, min, part } = pattern[index] as Token
+      if (part === literal) {
+        if (at === end || buffer[at] !== byte) return false
         at++
-      } else if (token.part === offset) {
+      } else if (part === offset) {
         at = this.parseOffset(buffer, at, end)
         if (at < 0) return false
+      } else if (min === 2) {
+        // Most parts: two digits, neither more nor less.
+        if (at + 2 > end) return false
+        const tens = (buffer[at] as number) - zero
+        const ones = (buffer[at + 1] as number) - zero
+        if (tens >>> 0 > 9 || ones >>> 0 > 9) return false
+        parts[part] = tens * 10 + ones
+        at += 2
       } else {
-        let digits = 0
+        const first = at
+        const stop = Math.min(end, at + max)
         let value = 0
-        for (; digits < token.max && at < end && isDigit(buffer[at]); digits++, at++) {
-          value = value * 10 + (buffer[at] as number) - zero
+        for (let digit = 0; at < stop && (digit = (buffer[at] as number) - zero) >>> 0 <= 9; at++) {
+          value = value * 10 + digit
         }
-        if (digits < token.min) return false
-        parts[token.part] = value
-        if (token.part === fraction) this.fractionDigits = digits
+        if (at - first < min) return false
+        parts[part] = value
+        if (part === fraction) this.fractionDigits = at - first
       }
     }
     return at === end && this.isTime()
@@ -193,9 +211,18 @@ class TimeConverter implements Converter {
     const y = this.parts[year] as number
     const m = this.parts[month] as number
     const d = this.parts[day] as number
-    if (y === 0 || m < 1 || m > 12 || d < 1 || (d > 28 && d > daysInMonth(y, m))) return false
+    if (y === 0 || m < 1 || m > 12) return false
+    if (this.month !== y * 12 + m) {
+      this.month = y * 12 + m
+      this.monthStart = daysOf(y, m, 1)
+      this.monthDays = daysInMonth(y, m)
+    }
     return (
-      (this.parts[hour] as number) <= 23 && (this.parts[minute] as number) <= 59 && (this.parts[second] as number) <= 59
+      d >= 1 &&
+      d <= this.monthDays &&
+      (this.parts[hour] as number) <= 23 &&
+      (this.parts[minute] as number) <= 59 &&
+      (this.parts[second] as number) <= 59
     )
   }
 
@@ -222,38 +249,48 @@ class TimeConverter implements Converter {
     const h = parts[hour] as number
     const min = parts[minute] as number
     const s = parts[second] as number
-    const local = daysOf(y, m, d) * 86_400 + h * 3_600 + min * 60 + s
+    const local = (this.monthStart + d - 1) * 86_400 + h * 3_600 + min * 60 + s
     const hasOffset = !Number.isNaN(this.offset)
-    const ahead = hasOffset ? this.offset : this.zone.offset(local)
-    if (Number.isNaN(ahead) || ahead % 60 !== 0) return -1
+    const found = hasOffset ? this.offset : this.zone.offset(local)
+    // As a 32 bit integer: the remainder of a floating point number is a call.
+    const ahead = found | 0
+    if (Number.isNaN(found) || ahead % 60 !== 0) return -1
     this.seconds = local - ahead
-    this.digits(0, y, 4, 0x2d)
-    this.digits(5, m, 2, 0x2d)
-    this.digits(8, d, 2, 0x20)
+    this.pair(0, (y / 100) | 0, 0)
+    this.pair(2, y % 100, 0x2d)
+    this.pair(5, m, 0x2d)
+    this.pair(8, d, 0x20)
     if (this.kind === "date") return hasOffset ? -1 : 10
-    this.digits(11, h, 2, 0x3a)
-    this.digits(14, min, 2, 0x3a)
-    this.digits(17, s, 2, 0x2e)
+    this.pair(11, h, 0x3a)
+    this.pair(14, min, 0x3a)
+    this.pair(17, s, 0x2e)
     let to = 19
     if (this.fractionDigits > 0) {
-      this.digits(20, parts[fraction] as number, this.fractionDigits, 0)
+      this.digits(20, parts[fraction] as number, this.fractionDigits)
       to = 20 + this.fractionDigits
     }
     if (this.kind === "timestamp") return hasOffset ? -1 : to
-    const minutes = Math.abs(ahead) / 60
+    const minutes = (Math.abs(ahead) / 60) | 0
     this.out[to] = ahead < 0 ? 0x2d : 0x2b
-    this.digits(to + 1, Math.floor(minutes / 60), 2, 0x3a)
-    this.digits(to + 4, minutes % 60, 2, 0)
+    this.pair(to + 1, (minutes / 60) | 0, 0x3a)
+    this.pair(to + 4, minutes % 60, 0)
     return to + 6
   }
 
-  /** A number of so many digits, and the byte behind it. */
-  private digits(to: number, value: number, count: number, then: number): void {
+  /** A number of two digits, and the byte behind it. */
+  private pair(to: number, value: number, then: number): void {
+    const tens = (value / 10) | 0
+    this.out[to] = zero + tens
+    this.out[to + 1] = zero + value - tens * 10
+    this.out[to + 2] = then
+  }
+
+  /** A number of so many digits. */
+  private digits(to: number, value: number, count: number): void {
     let rest = value
     for (let at = to + count - 1; at >= to; at--) {
       this.out[at] = zero + (rest % 10)
-      rest = Math.floor(rest / 10)
+      rest = (rest / 10) | 0
     }
-    this.out[to + count] = then
   }
 }

@@ -131,30 +131,34 @@ const comma = 0x2c
 /** Memory of its own whose bytes are whatever was there: only what has been written is ever handed on. */
 const uninitialised = (bytes: number): Uint8Array => Buffer.allocUnsafeSlow(bytes)
 
+const viewOf = ({ buffer, byteLength, byteOffset }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength)
+
 /** One column under construction, in Parquet's PLAIN BYTE_ARRAY form. */
 class Texts {
   /** Bytes written. */
   used = 0
   private present: Uint8Array
   private bytes: Uint8Array
-  /** Where the newest value's length prefix starts. */
+  private view: DataView
+  /** Where the length prefix of the newest list starts. */
   private last = 0
 
   constructor(rows = 0, bytes = 0) {
     this.present = new Uint8Array(Math.max(initialRows, withRoom(rows)))
     this.bytes = uninitialised(Math.max(initialBytes, withRoom(bytes)))
+    this.view = viewOf(this.bytes)
   }
 
+  /** Small enough to be inlined where rows are laid out. */
   append(row: number, buffer: Uint8Array, start: number, end: number): void {
-    const length = end - start
-    if (row >= this.present.length) this.growPresent(row)
     const at = this.used
+    const length = end - start
     const next = at + 4 + length
-    if (next > this.bytes.length) this.growBytes(next)
+    if (next > this.bytes.length || row >= this.present.length) this.grow(row, next)
+    const { bytes } = this
     this.present[row] = 1
-    this.last = at
-    this.writeLength(length)
-    const bytes = this.bytes
+    this.view.setInt32(at, length, true)
     if (length <= loopBytesMax) for (let i = start, to = at + 4; i < end; i++, to++) bytes[to] = buffer[i] as number
     else bytes.set(buffer.subarray(start, end), at + 4)
     this.used = next
@@ -167,39 +171,35 @@ class Texts {
       list[0] = openBracket
       list.set(element, 1)
       list[list.length - 1] = closeBracket
+      this.last = this.used
       return this.append(row, list, 0, list.length)
     }
     const next = this.used + 1 + element.length
-    if (next > this.bytes.length) this.growBytes(next)
+    if (next > this.bytes.length) this.grow(row, next)
     this.bytes[this.used - 1] = comma
     this.bytes.set(element, this.used)
     this.bytes[next - 1] = closeBracket
     this.used = next
-    this.writeLength(next - this.last - 4)
+    this.view.setInt32(this.last, next - this.last - 4, true)
   }
 
   finish(rows: number): TextColumn {
-    if (rows > this.present.length) this.growPresent(rows - 1)
+    if (rows > this.present.length) this.grow(rows - 1, 0)
     return { present: this.present.subarray(0, rows), bytes: this.bytes.subarray(0, this.used) }
   }
 
-  private writeLength(length: number): void {
-    const { bytes, last } = this
-    bytes[last] = length
-    bytes[last + 1] = length >>> 8
-    bytes[last + 2] = length >>> 16
-    bytes[last + 3] = length >>> 24
-  }
-
-  private growPresent(row: number): void {
-    const grown = new Uint8Array(Math.max(row + 1, this.present.length * 2))
-    grown.set(this.present)
-    this.present = grown
-  }
-
-  private growBytes(atLeast: number): void {
-    const grown = uninitialised(Math.max(atLeast, this.bytes.length * 2))
-    grown.set(this.bytes.subarray(0, this.used))
-    this.bytes = grown
+  /** Makes room for this row and for so many bytes. */
+  private grow(row: number, bytes: number): void {
+    if (row >= this.present.length) {
+      const grown = new Uint8Array(Math.max(row + 1, this.present.length * 2))
+      grown.set(this.present)
+      this.present = grown
+    }
+    if (bytes > this.bytes.length) {
+      const grown = uninitialised(Math.max(bytes, this.bytes.length * 2))
+      grown.set(this.bytes.subarray(0, this.used))
+      this.bytes = grown
+      this.view = viewOf(grown)
+    }
   }
 }

@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import type { BatchError } from "@northstar/core/Batch"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Failpoint from "@northstar/core/Failpoint"
-import type { Block, ProtectedBlock, TextColumn } from "./Block.ts"
+import type { Block, ProtectedBlock } from "./Block.ts"
 import * as ObjectKey from "./ObjectKey.ts"
 import { ObjectStore } from "./ObjectStore.ts"
 import * as Parquet from "./Parquet.ts"
@@ -45,9 +45,9 @@ export const write = Effect.fn("SegmentWriter.write")(function* (
     ),
     Stream.mapEffect(
       (blocks, index) => {
-        const merged = concat(blocks)
-        relations[merged.relation.fingerprint] = { table: merged.relation.table, columns: merged.relation.columns }
-        return writeSegment(`${folder}${index}-${ObjectKey.partOf(merged.relation.table)}.parquet`, merged)
+        const { columns, fingerprint, table } = (blocks[0] as Block).relation
+        relations[fingerprint] = { table, columns }
+        return writeSegment(`${folder}${index}-${ObjectKey.partOf(table)}.parquet`, blocks)
       },
       { concurrency: segmentsAtOnce }
     ),
@@ -56,21 +56,23 @@ export const write = Effect.fn("SegmentWriter.write")(function* (
   return { files, relations }
 })
 
+/** Blocks of one shape, at least one, as one segment. */
 const writeSegment = Effect.fnUntraced(function* (
   path: string,
-  block: Block
+  blocks: ReadonlyArray<Block>
 ): Effect.fn.Return<SegmentFile, ConnectorError, ObjectStore> {
+  const { fingerprint, table } = (blocks[0] as Block).relation
   const store = yield* ObjectStore
-  const bytes = yield* Parquet.encode(block)
+  const bytes = yield* Parquet.encode(blocks)
   const digest = yield* Effect.promise(() => webcrypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>))
   yield* step("segment.encoded")
   yield* store.put(path, bytes)
   yield* step("segment.stored")
   return {
     path,
-    table: block.relation.table,
-    fingerprint: block.relation.fingerprint,
-    rows: block.rows,
+    table,
+    fingerprint,
+    rows: blocks.reduce((sum, block) => sum + block.rows, 0),
     bytes: bytes.length,
     sha256: Buffer.from(digest).toString("hex")
   }
@@ -124,38 +126,3 @@ const bytesOf = (block: Block): number => {
   for (const column of block.columns) bytes += column.present.length + column.bytes.length
   return bytes
 }
-
-/** Blocks of one shape, at least one, as one block in their order. */
-const concat = (blocks: ReadonlyArray<Block>): Block => {
-  const first = blocks[0] as Block
-  if (blocks.length === 1) return first
-  const rows = blocks.reduce((sum, block) => sum + block.rows, 0)
-  const merged = {
-    ops: new Uint8Array(rows),
-    positions: new BigInt64Array(rows),
-    ordinals: new Int32Array(rows),
-    committedAtUs: new BigInt64Array(rows)
-  }
-  let row = 0
-  for (const block of blocks) {
-    merged.ops.set(block.ops, row)
-    merged.positions.set(block.positions, row)
-    merged.ordinals.set(block.ordinals, row)
-    merged.committedAtUs.set(block.committedAtUs, row)
-    row += block.rows
-  }
-  return {
-    relation: first.relation,
-    rows,
-    ...merged,
-    columns: first.columns.map((_, index) => concatTexts(blocks.map((block) => block.columns[index] as TextColumn))),
-    unchanged: concatTexts(blocks.map((block) => block.unchanged)),
-    movedFrom: concatTexts(blocks.map((block) => block.movedFrom)),
-    flagged: concatTexts(blocks.map((block) => block.flagged))
-  }
-}
-
-const concatTexts = (columns: ReadonlyArray<TextColumn>): TextColumn => ({
-  present: Buffer.concat(columns.map((column) => column.present)),
-  bytes: Buffer.concat(columns.map((column) => column.bytes))
-})

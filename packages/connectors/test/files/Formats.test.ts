@@ -51,6 +51,22 @@ it("only what is exactly as the format says is converted", () => {
   assert.strictEqual(at("29.02.2028 10:00"), "2028-02-29 10:00:00+01:00")
 })
 
+it("each day is held against its own month, whatever month was read before", () => {
+  const one = converter(time("dd.MM.yyyy"), { kind: "date" }, new Zone("UTC"))
+  const at = (text: string) => {
+    const length = one.convert(Buffer.from(text), 0, text.length)
+    return length < 0 ? undefined : [one.out.toString("latin1", 0, length), one.seconds / 86_400]
+  }
+  assert.deepStrictEqual(at("31.12.2026"), ["2026-12-31", daysOf(2026, 12, 31)])
+  assert.isUndefined(at("31.02.2027"))
+  assert.deepStrictEqual(at("28.02.2027"), ["2027-02-28", daysOf(2027, 2, 28)])
+  assert.isUndefined(at("29.02.2027"))
+  assert.deepStrictEqual(at("29.02.2028"), ["2028-02-29", daysOf(2028, 2, 29)])
+  assert.isUndefined(at("31.13.2028"))
+  assert.deepStrictEqual(at("31.01.2028"), ["2028-01-31", daysOf(2028, 1, 31)])
+  assert.deepStrictEqual(at("01.12.0001"), ["0001-12-01", daysOf(1, 12, 1)])
+})
+
 it("ISO times keep their offset and their digits; without an offset they are local", () => {
   const at = (text: string) => converted(time("iso"), "timestamptz", text)
   assert.strictEqual(at("2026-11-23T14:05:06Z"), "2026-11-23 14:05:06+00:00")

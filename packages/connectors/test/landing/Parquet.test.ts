@@ -44,7 +44,7 @@ const orders = relation("public.orders", ["id", "note"])
 
 it.effect("a segment has the system columns and then the relation's as text", () =>
   Effect.gen(function* () {
-    const { types } = yield* readBack(yield* Parquet.encode(block(orders, [{ values: ["1", null] }])))
+    const { types } = yield* readBack(yield* Parquet.encode([block(orders, [{ values: ["1", null] }])]))
     assert.deepStrictEqual(types, [
       ["_op", "INTEGER"],
       ["_position", "BIGINT"],
@@ -91,7 +91,7 @@ it.effect.prop(
   ([random]) =>
     Effect.gen(function* () {
       const rows = random.map(wellFormed)
-      const read = yield* readBack(yield* Parquet.encode(block(relation("public.t", ["a", "b", "C d"]), rows)))
+      const read = yield* readBack(yield* Parquet.encode([block(relation("public.t", ["a", "b", "C d"]), rows)]))
       assert.deepStrictEqual(read.rows, expected(rows))
     }),
   { arbitrary: { runs: 40 } }
@@ -105,13 +105,34 @@ it.effect("V1 lossless: columns of several pages and row groups, with nulls and 
       values: [String(index), index % 3 === 0 ? null : `n${"ö".repeat(index % 40)}`]
     }))
     rows[1234] = { values: ["long", "é".repeat(3_000_000)] }
-    const read = yield* readBack(yield* Parquet.encode(block(orders, rows)))
+    const read = yield* readBack(yield* Parquet.encode([block(orders, rows)]))
     assert.strictEqual(read.rows.length, rows.length)
     assert.isTrue(JSON.stringify(read.rows, big) === JSON.stringify(expected(rows), big))
   })
 )
 
 const big = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value)
+
+it.effect("blocks of one shape make the same file as their rows in one block", () =>
+  Effect.gen(function* () {
+    // Pages that end inside blocks, at their ends and behind several; blocks of one row and of several pages.
+    const rows = Array.from({ length: 130_000 }, (_, index): TestRow => ({
+      op: index % 5 === 0 ? 2 : 1,
+      position: BigInt(index),
+      ordinal: index % 7,
+      committedAtUs: BigInt(index >> 4),
+      values: [String(index), index % 3 === 0 ? null : "n".repeat(index % 90)],
+      flagged: index % 1000 === 0 ? "malformed:fields" : null
+    }))
+    rows[65_000] = { values: ["long", "é".repeat(2_000_000)] }
+    const joined = yield* Parquet.encode([block(orders, rows)])
+    const starts = [0, 1, 2, 3_000, 9_000, 64_999, 65_001, 65_002, 100_000, 129_999]
+    const blocks = starts.map((start, index) => block(orders, rows.slice(start, starts[index + 1])))
+    assert.isTrue(Buffer.from(yield* Parquet.encode(blocks)).equals(joined))
+    // Once more, in memory that other pages have used.
+    assert.isTrue(Buffer.from(yield* Parquet.encode(blocks)).equals(joined))
+  })
+)
 
 it.effect("a column named like one of the segment's own is refused with what to do", () =>
   Effect.gen(function* () {
@@ -120,7 +141,7 @@ it.effect("a column named like one of the segment's own is refused with what to 
       ["id", "_Position"],
       ["id", "Note", "note"]
     ]) {
-      const error = yield* Effect.flip(Parquet.encode(block(relation("public.t", names), [{ values: ["1"] }])))
+      const error = yield* Effect.flip(Parquet.encode([block(relation("public.t", names), [{ values: ["1"] }])]))
       assert.strictEqual(error.reason._tag, "Misconfigured")
       assert.include(error.message, "Rename the column")
     }
