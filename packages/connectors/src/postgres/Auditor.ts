@@ -1,6 +1,5 @@
-import { Effect, Option, Stream } from "effect"
+import { Effect } from "effect"
 import type { ColumnType } from "@northstar/core/Column"
-import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Column from "@northstar/core/Column"
 import type { Table } from "@northstar/core/Table"
 import { rowText } from "../warehouse/RowText.ts"
@@ -25,9 +24,13 @@ export interface Digest {
   readonly rows: number
   /** Sum of the rows' digests, each below 2⁶⁰. */
   readonly checksum: bigint
-  /** WAL position before the read: a commit at or below it is in the digest, unless it was not visible yet (a moment after its WAL, longer while it waits for a synchronous standby). */
+}
+
+/** Between which WAL positions rows were read. */
+export interface Moment {
+  /** Before the read: a commit at or below it was seen, unless it was not visible yet (a moment after its WAL, longer while it waits for a synchronous standby). */
   readonly lsn: bigint
-  /** WAL position after the read: no commit above it is in the digest. */
+  /** After the read: no commit above it was seen. */
   readonly lsnThrough: bigint
 }
 
@@ -37,21 +40,29 @@ export interface KeyDigest {
   readonly digest: bigint
 }
 
-/** Counts and digests the rows of a range in one statement. */
-export const digest = Effect.fn("Auditor.digest")(function* (connection: Connection, table: Table, scope: Scope) {
-  const lsn = yield* connection.query(walPosition("pg_current_wal_lsn()"))
-  const [digest] = yield* connection.query(
-    `SELECT count(*)::text, coalesce(sum(digest), 0)::text
+/** Counts and digests the rows of some ranges, each by itself, in one statement. */
+export const digests = Effect.fn("Auditor.digests")(function* (
+  connection: Connection,
+  table: Table,
+  scopes: ReadonlyArray<Scope>
+) {
+  // A scan of its own for each range, which the index serves: to find a row's range by its key costs as much as its digest.
+  const scans = scopes.map(
+    (scope, index) =>
+      `SELECT ${index} AS n, count(*)::text, coalesce(sum(digest), 0)::text
      FROM (SELECT ${rowDigest(table)} AS digest FROM ${relation(table.source)} WHERE ${condition(table, scope)}) t`
   )
+  const rows = yield* connection.query(`${scans.join("\nUNION ALL ")} ORDER BY n`)
+  return rows.map(([, count, checksum]): Digest => ({ rows: Number(count), checksum: BigInt(checksum ?? 0) }))
+})
+
+/** Reads between two positions of the WAL. */
+const between = Effect.fnUntraced(function* <A, E>(connection: Connection, read: Effect.Effect<A, E>) {
+  const lsn = yield* connection.query(walPosition("pg_current_wal_lsn()"))
+  const found = yield* read
   // Inserted, not yet written: a commit that did not wait for the disk is visible before its WAL is written.
   const through = yield* connection.query(walPosition("pg_current_wal_insert_lsn()"))
-  return {
-    rows: Number(digest?.[0]),
-    checksum: BigInt(digest?.[1] ?? 0),
-    lsn: BigInt(lsn[0]?.[0] ?? 0),
-    lsnThrough: BigInt(through[0]?.[0] ?? 0)
-  } satisfies Digest
+  return { found, lsn: BigInt(lsn[0]?.[0] ?? 0), lsnThrough: BigInt(through[0]?.[0] ?? 0) }
 })
 
 /**
@@ -63,14 +74,18 @@ export const keys = Effect.fn("Auditor.keys")(function* (
   table: Table,
   scope: Scope & { readonly rowsMax: number }
 ) {
-  const rows = yield* connection.query(
-    `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)} t
+  const { found, ...moment } = yield* between(
+    connection,
+    connection.query(
+      `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)} t
      WHERE ${condition(table, scope)} ORDER BY ${order(table.key)} LIMIT ${scope.rowsMax}`
+    )
   )
-  return rows.map(([digest, ...key]): KeyDigest => ({
+  const keys = found.map(([digest, ...key]): KeyDigest => ({
     key: key.map((text) => text ?? ""),
     digest: BigInt(digest ?? 0)
   }))
+  return { keys, ...moment }
 })
 
 /** Keys looked up by one statement. */
@@ -85,42 +100,41 @@ export const rows = Effect.fn("Auditor.rows")(function* (
   table: Table,
   wanted: ReadonlyArray<ReadonlyArray<string>>
 ) {
-  const lsn = yield* connection.query(walPosition("pg_current_wal_lsn()"))
   const digests = new Map<string, bigint>()
-  for (let start = 0; start < wanted.length; start += keysPerRead) {
+  const pages = Array.from({ length: Math.ceil(wanted.length / keysPerRead) }, (_, page) => page * keysPerRead)
+  const read = Effect.forEach(pages, (start) => {
     const list = wanted.slice(start, start + keysPerRead).map((key) => `(${key.map(literal).join(", ")})`)
-    const found = yield* connection.query(
+    const found = connection.query(
       `SELECT ${rowDigest(table)}::text, ${keyTexts(table)} FROM ${relation(table.source)}
        WHERE (${table.key.map(id).join(", ")}) IN (${list.join(", ")})`
     )
-    for (const [digest, ...key] of found) digests.set(JSON.stringify(key), BigInt(digest ?? 0))
-  }
-  const through = yield* connection.query(walPosition("pg_current_wal_insert_lsn()"))
-  return { digests, lsn: BigInt(lsn[0]?.[0] ?? 0), lsnThrough: BigInt(through[0]?.[0] ?? 0) }
+    return Effect.map(found, (rows) => {
+      for (const [digest, ...key] of rows) digests.set(JSON.stringify(key), BigInt(digest ?? 0))
+    })
+  })
+  const { lsn, lsnThrough } = yield* between(connection, read)
+  return { digests, lsn, lsnThrough }
 })
 
 /**
- * Keys that cut a range into pieces of `rowsPerChunk` rows, ascending: one short index read a cut, pulled on demand. The
- * piece behind the last cut holds fewer rows, or none.
+ * Keys that cut the start of a scope into parts of `rowsPerPart` rows, ascending, at most `partsMax`: one walk over the
+ * index. Fewer cuts than that: behind the last lies less than one part.
  */
-export const splits = (
+export const cuts = Effect.fn("Auditor.cuts")(function* (
   connection: Connection,
   table: Table,
-  scope: Scope & { readonly rowsPerChunk: number }
-): Stream.Stream<ReadonlyArray<string>, ConnectorError> =>
-  Stream.paginate(scope.range.after, (after) =>
-    Effect.map(
-      connection.query(
-        `SELECT ${keyTexts(table)} FROM ${relation(table.source)} t
-         WHERE ${condition(table, { ...scope, range: { ...scope.range, after } })}
-         ORDER BY ${order(table.key)} OFFSET ${scope.rowsPerChunk - 1} LIMIT 1`
-      ),
-      (rows) => {
-        const cuts = rows.map((row) => row.map((text) => text ?? ""))
-        return [cuts, Option.fromUndefinedOr(cuts[0])] as const
-      }
-    )
+  scope: Scope & { readonly rowsPerPart: number; readonly partsMax: number }
+) {
+  // Columns by number: no name of a key's column can stand for another.
+  const parts = table.key.map((_, index) => `k${index}`)
+  const rows = yield* connection.query(
+    `SELECT ${parts.map((part) => `concat(${part})`).join(", ")} FROM (
+       SELECT ${order(table.key)}, row_number() OVER (ORDER BY ${order(table.key)}) FROM ${relation(table.source)} t
+       WHERE ${condition(table, scope)} ORDER BY ${order(table.key)} LIMIT ${scope.rowsPerPart * scope.partsMax}
+     ) AS walk(${parts.join(", ")}, n) WHERE n % ${scope.rowsPerPart} = 0 ORDER BY n`
   )
+  return rows.map((row) => row.map((text) => text ?? ""))
+})
 
 /**
  * The canonical text of a source value, the same text that `canonicalDuckDb` gives of the curated value; see there for

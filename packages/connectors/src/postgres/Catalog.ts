@@ -135,10 +135,10 @@ export const unpublishable = (
   return undefined
 }
 
-/** What a table looks like to snapshots: the contract's columns, or with `newColumns: "land"` all of them, in table order. */
+/** What a table looks like to snapshots: the contract's columns, in table order. */
 export const relationColumns = (table: CatalogTable, contract: Table.Table): Relation["columns"] =>
   table.columns
-    .filter((column) => !column.generated && (contract.newColumns === "land" || isNamed(contract, column.name)))
+    .filter((column) => !column.generated && isNamed(contract, column.name))
     .map((column) => ({ name: column.name, type: column.declared, key: table.key.includes(column.name) }))
 
 /** Whether every engine orders the table's key as the source does; digests of key ranges need it. */

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { type Block, opUpsert, type Relation } from "../landing/Block.ts"
-import { BlockBuilder } from "../landing/BlockBuilder.ts"
+import { BlockBuilder, type Sizes } from "../landing/BlockBuilder.ts"
 import type { Connection } from "./Connection.ts"
 import { order, within } from "./KeyRange.ts"
 import { id, relation as quoted } from "./Sql.ts"
@@ -25,6 +25,10 @@ export interface Chunk {
   readonly done: boolean
   /** The source's clock when the snapshot was taken, Unix microseconds. */
   readonly readAtUs: bigint
+  /** Bytes of values. */
+  readonly bytes: number
+  /** For reading the next chunk, which will probably be alike. */
+  readonly sizes: Sizes
 }
 
 /** What to read of which table. */
@@ -42,15 +46,16 @@ const lockTimeoutMs = 2000
 /**
  * Reads the next `rows` rows after a key in the source's own key order, in one round trip and one snapshot. Rows beyond
  * `bytesMax` bytes of values are left for the next chunk; the first row is always taken, the last one may pass the limit. Fails, rather than reading less,
- * where row security would hide rows from the role.
+ * where row security would hide rows from the role. `like`: sizes of the table's chunk before.
  */
 export const readChunk = Effect.fn("Chunk.read")(function* (
   connection: Connection,
   target: Target,
   after: ReadonlyArray<string> | null,
-  limits: { readonly rows: number; readonly bytesMax: number }
+  limits: { readonly rows: number; readonly bytesMax: number },
+  like?: Sizes
 ) {
-  const reader = new ChunkReader(target.relation, limits.bytesMax)
+  const reader = new ChunkReader(target.relation, limits.bytesMax, like)
   yield* connection
     .scan(chunkSql(target, after, limits.rows), (buffer, start) => reader.row(buffer, start))
     .pipe(Effect.tapError(() => Effect.ignore(connection.query("ROLLBACK"))))
@@ -78,8 +83,8 @@ class ChunkReader {
   private header: { readonly snapshot: Snapshot; readonly readAtUs: bigint } | undefined
   private received = 0
 
-  constructor(relation: Relation, bytesMax: number) {
-    this.builder = new BlockBuilder(relation)
+  constructor(relation: Relation, bytesMax: number, like: Sizes | undefined) {
+    this.builder = new BlockBuilder(relation, like)
     this.bytesMax = bytesMax
   }
 
@@ -99,7 +104,7 @@ class ChunkReader {
     const columns = buffer.readInt16BE(start)
     let at = start + 2
     for (let column = 0; column < columns; column++) {
-      const length = buffer.readInt32BE(at)
+      const length = int32(buffer, at)
       at += 4
       if (length < 0) continue
       builder.value(column, buffer, at, at + length)
@@ -108,17 +113,27 @@ class ChunkReader {
   }
 
   finish(key: ReadonlyArray<string>, rowsMax: number): Chunk {
+    const { bytes, sizes } = this.builder
     const block = this.builder.finish()
     const { snapshot, readAtUs } = this.header ?? { snapshot: nothingSeen, readAtUs: 0n }
     return {
       block,
       snapshot,
       readAtUs,
+      bytes,
+      sizes,
       last: block.rows === 0 ? null : key.map((name) => lastText(block, name)),
       done: block.rows === this.received && this.received < rowsMax
     }
   }
 }
+
+/** Big-endian. Bounds are the message's, which is whole. */
+const int32 = (buffer: Uint8Array, at: number): number =>
+  ((buffer[at] as number) << 24) |
+  ((buffer[at + 1] as number) << 16) |
+  ((buffer[at + 2] as number) << 8) |
+  (buffer[at + 3] as number)
 
 const nothingSeen: Snapshot = { xmin: 0n, xmax: 0n, xip: new Set() }
 

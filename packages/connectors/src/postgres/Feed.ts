@@ -62,6 +62,7 @@ export class Feed {
   private readonly options: Options
   private readonly decoder: Decoder
   private extra: Array<Block> = []
+  private extraBytes = 0
   private bound: bigint | undefined
   /** Everything before is decoded. */
   private progress: bigint
@@ -106,11 +107,18 @@ export class Feed {
     if (this.transaction === undefined) this.advance(walEnd)
   }
 
-  /** Adds rows of a snapshot to the next batch, which is closed soon, and the progress that they make to its end. */
+  /**
+   * Adds rows of a snapshot to the next batch, which is closed soon, and the progress that they make to its end. To be
+   * called between transactions, at most once per message.
+   */
   add(blocks: ReadonlyArray<Block>, snapshots: Snapshots): void {
     this.extra.push(...blocks)
+    for (const block of blocks) this.extraBytes += block.columns.reduce((sum, { bytes }) => sum + bytes.length, 0)
     this.snapshots = snapshots
     this.mustSeal = true
+    // What the consumer is too slow for becomes batches, which pause the stream, rather than one without a limit.
+    const isFull = this.extraBytes >= this.options.limits.bytesMax
+    if (isFull && this.progress > this.sealed) this.seal(this.bounded(this.progress))
   }
 
   /** From now on `through` holds; a stream that is past it already ends where it is. */
@@ -136,7 +144,7 @@ export class Feed {
     const waited = nowMs - (this.pendingSinceMs ?? nowMs)
     const isDue = isEmpty
       ? nowMs - this.emittedAtMs >= this.options.limits.idleMs
-      : this.mustSeal || waited >= this.options.limits.lingerMs
+      : waited >= this.options.limits.lingerMs
     if (!isStarving || !isDue || this.progress <= this.sealed) return
     this.seal(this.progress)
     this.emittedAtMs = nowMs
@@ -214,6 +222,7 @@ export class Feed {
     })
     this.sealed = through
     this.extra = []
+    this.extraBytes = 0
     this.mustSeal = false
     this.committedAtMs = undefined
     this.pendingSinceMs = undefined

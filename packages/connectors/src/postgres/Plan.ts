@@ -89,23 +89,15 @@ const wanted = (catalog: Catalog.Catalog, contract: Table): Effect.Effect<Wanted
     )
   }
   const isTagged = Object.values(contract.columns).some((column) => column.tag === "pci")
-  if (isTagged && contract.newColumns === "land") {
-    return misconfigured(
-      `${contract.source} holds card data, and its contract lets unlisted columns land`,
-      'Take newColumns: "land" out of the contract.'
-    )
-  }
   // All of the old row is sent then, which a list of columns would forbid. Capture leaves out what is not listed.
   if (table.replicaIdentity === "full" && !isTagged) return Effect.succeed({ table, columns: undefined })
-  const columns =
-    contract.newColumns === "land" ? undefined : Catalog.relationColumns(table, contract).map((column) => column.name)
-  if (columns !== undefined && table.replicaIdentity === "full") {
+  if (table.replicaIdentity === "full") {
     return misconfigured(
       `${table.source} holds card data and has replica identity full, which does not allow publishing only some columns`,
       `Run ALTER TABLE ${relation(table.source)} REPLICA IDENTITY DEFAULT.`
     )
   }
-  return Effect.succeed({ table, columns })
+  return Effect.succeed({ table, columns: Catalog.relationColumns(table, contract).map((column) => column.name) })
 }
 
 const publicationSteps = (

@@ -57,7 +57,7 @@ export interface Session {
 
 const limitsDefault = { rowsMax: 50_000, bytesMax: 16 * 1024 * 1024, lingerMs: 200 }
 const heartbeatDefault: Duration.Input = "10 seconds"
-const paceDefault: Snapshot.Pace = { chunkRows: 10_000, rowsPerSecondMax: 100_000 }
+const paceDefault: Snapshot.Pace = { chunkRows: 50_000, rowsPerSecondMax: 100_000 }
 const guardDefault: Heartbeat.WalGuard = { warnBytes: 8 * 1024 ** 3, stopBytes: 64 * 1024 ** 3, policy: "warn" }
 
 /**
@@ -200,22 +200,25 @@ const takeSnapshots = Effect.fnUntraced(function* (
 ) {
   const { feed } = replication
   const connection = yield* Connection.open({ url: options.url })
+  const visibility = () => (lane.visibility ??= new Visibility())
+  const running = Snapshot.make({
+    pace: options.snapshot ?? paceDefault,
+    tables: options.tables,
+    connection,
+    visibility,
+    progress: () => feed.snapshots,
+    deliver: ({ blocks, snapshots }) => feed.add(blocks, snapshots),
+    emit: (id) => {
+      const content: Heartbeat.Content = { kind: "chunk", slot: options.slot, id, session: lane.session }
+      return Effect.asVoid(Heartbeat.emit(control, major, JSON.stringify(content)))
+    }
+  })
+  lane.running = running
   while (true) {
-    const visibility = (lane.visibility ??= new Visibility())
-    lane.running = Snapshot.make({
-      pace: options.snapshot ?? paceDefault,
-      tables: options.tables,
-      connection,
-      visibility,
-      progress: () => feed.snapshots,
-      deliver: (blocks, table, progress) => feed.add(blocks, { ...feed.snapshots, [table]: progress }),
-      emit: (id) => {
-        const content: Heartbeat.Content = { kind: "chunk", slot: options.slot, id, session: lane.session }
-        return Effect.asVoid(Heartbeat.emit(control, major, JSON.stringify(content)))
-      }
-    })
-    visibility.doubt(yield* inProgress(control))
-    yield* lane.running.run
+    // Collects before the question is asked.
+    const kept = visibility()
+    kept.doubt(yield* inProgress(control))
+    yield* running.run
     // Between snapshots nobody asks which commits are visible.
     lane.visibility = undefined
     feed.bind()

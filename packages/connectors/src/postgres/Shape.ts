@@ -30,7 +30,7 @@ export const make = (table: Table, columns: ReadonlyArray<NamedColumn>, isFull: 
   const isKey = (column: NamedColumn) => (isFull ? table.key.includes(column.name) : column.isKey)
   const kept: Array<RelationColumn> = []
   const targets = columns.map((column) => {
-    if (table.newColumns === "ignore" && !isNamed(table, column.name) && !isKey(column)) return -1
+    if (!isNamed(table, column.name) && !isKey(column)) return -1
     return kept.push({ name: column.name, type: column.type, key: isKey(column) }) - 1
   })
   const order = (index: number) => {

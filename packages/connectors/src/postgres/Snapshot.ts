@@ -1,13 +1,12 @@
-import { Deferred, Duration, Effect, Option } from "effect"
+import { Duration, Effect, Latch } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { Table } from "@northstar/core/Table"
-import { maskText } from "../cards/Tripwire.ts"
-import { type Block, opTruncate } from "../landing/Block.ts"
-import { BlockBuilder, relation } from "../landing/BlockBuilder.ts"
+import { relation, type Sizes } from "../landing/BlockBuilder.ts"
 import * as Catalog from "./Catalog.ts"
 import { type Chunk, readChunk, type Target } from "./Chunk.ts"
 import type { Connection } from "./Connection.ts"
 import { misconfigured } from "./Failure.ts"
+import { type Placed, Placement } from "./Placement.ts"
 import type { PostgresPosition, SnapshotProgress } from "./Position.ts"
 import type { Visibility } from "./Visibility.ts"
 
@@ -35,20 +34,25 @@ export interface Lane {
   /** Progress as of everything handed over so far. */
   readonly progress: () => PostgresPosition["snapshots"]
   /** Puts rows into the next batch, and the progress that they make into its end. */
-  readonly deliver: (blocks: ReadonlyArray<Block>, table: string, progress: SnapshotProgress) => void
-  readonly visibility: Visibility
+  readonly deliver: (placed: Placed) => void
+  /** That of the snapshots under way. */
+  readonly visibility: () => Visibility
 }
 
 /** A snapshot under way. */
 export interface Running {
   /** A message of `emit` came back at `lsn`. */
   readonly arrived: (id: number, lsn: bigint) => void
-  /** Reads all that is left, then succeeds. */
+  /** Reads all that is left, and succeeds when everything has been placed. May be run again. */
   readonly run: Effect.Effect<void, ConnectorError>
 }
 
 /** Bytes of values in one chunk at most (but one row). */
 const chunkBytesMax = 8 * 1024 * 1024
+/** Rows of a table's first chunk, which shows how long its rows are. */
+const firstChunkRows = 5_000
+/** Bytes of values that may wait for their place before another chunk is read. */
+const waitingBytesMax = 12 * 1024 * 1024
 /** A message that did not come back in this time is written again: a crash of the server can lose one that was not flushed. */
 const arrivalMax = Duration.seconds(20)
 
@@ -77,62 +81,98 @@ export const unfinished = (
 ): ReadonlyArray<Table> => tables.filter(({ source }) => progress[source]?.done === false)
 
 /**
- * Reads tables in chunks along with the stream. After each chunk a message is written; when it comes back, every commit
+ * Reads tables in chunks along with the stream. After a chunk a message is written; when it comes back, every commit
  * that the chunk may have missed has been streamed, and the chunk is placed just below the first of those it did miss.
  * (A message *before* the chunk, which other schemes need, would say nothing: `Visibility` knows all earlier commits.)
- * After a table's last chunk its floor is raised below all of its chunks: what no chunk held and no later change
- * touched is gone at the source.
+ * Meanwhile the next chunks are read (see `Placement`), as long as few bytes wait: a consumer that does not keep up pauses
+ * the stream, hence the messages, hence the reading. After a table's last chunk its floor is raised below all of its
+ * chunks: what no chunk held and no later change touched is gone at the source.
  */
 export const make = (lane: Lane): Running => {
-  let waiting: { readonly id: number; readonly take: (lsn: bigint) => void } | undefined
-  let ids = 0
-  const place = Effect.fnUntraced(function* (table: Table, target: Target, chunk: Chunk, before: SnapshotProgress) {
-    const id = ++ids
-    const placed = yield* Deferred.make<SnapshotProgress>()
-    waiting = {
-      id,
-      take: (lsn) => {
-        const after = chunk.last !== null && isWritable(table, target, chunk.last) ? chunk.last : before.after
-        const at = lane.visibility.place(chunk.snapshot, lsn)
-        const { blocks, progress } = placedAt(at, target, chunk, { ...before, after })
-        lane.deliver(blocks, table.source, progress)
-        Deferred.doneUnsafe(placed, Effect.succeed(progress))
-      }
-    }
-    const arrival = lane.emit(id).pipe(Effect.andThen(Deferred.await(placed)), Effect.timeoutOption(arrivalMax))
-    const progress = yield* Effect.repeat(arrival, { until: Option.isSome })
-    return Option.getOrThrow(progress)
-  })
+  const placement = new Placement()
+  /** Opened whenever what the reader, or the writer of messages, waits for may have come. */
+  const reader = Latch.makeUnsafe()
+  const writer = Latch.makeUnsafe()
+  let isAllRead = false
+
   const readTable = Effect.fnUntraced(function* (table: Table, target: Target) {
-    let progress = lane.progress()[table.source] ?? begin("", undefined)
-    // Further than what is written down where keys are card numbers.
-    let { after } = progress
+    const begun = lane.progress()[table.source]
+    if (begun === undefined) return
+    placement.begin(table, begun)
     const { chunkRows, rowsPerSecondMax } = lane.pace
-    while (!progress.done) {
-      const chunk = yield* readChunk(lane.connection, target, after, {
-        rows: chunkRows,
-        bytesMax: chunkBytesMax
-      })
+    // However slow it shall be, no burst is longer than a second.
+    const rowsMax = Math.min(chunkRows, Math.ceil(rowsPerSecondMax))
+    let rows = Math.min(rowsMax, firstChunkRows)
+    // Further than what is written down where keys are card numbers.
+    let { after } = begun
+    let like: Sizes | undefined
+    while (true) {
+      yield* until(reader, () => placement.bytes < waitingBytesMax)
+      if (!placement.isCurrent(table, lane.progress())) return
+      const limits = { rows, bytesMax: chunkBytesMax }
+      const chunk: Chunk = yield* readChunk(lane.connection, target, after, limits, like)
       after = chunk.last ?? after
-      const pace = Effect.sleep(Duration.millis(Math.ceil((chunk.block.rows * 1000) / rowsPerSecondMax)))
-      ;[progress] = yield* Effect.all([place(table, target, chunk, progress), pace], { concurrency: 2 })
+      like = chunk.sizes
+      rows = Math.min(rowsMax, rowsWithin(chunkBytesMax, chunk))
+      placement.add({ table, target, chunk })
+      yield* writer.open
+      if (chunk.done) return
+      yield* Effect.sleep(Duration.millis(Math.ceil((chunk.block.rows * 1000) / rowsPerSecondMax)))
     }
   })
+
+  const read = Effect.gen(function* () {
+    const catalog = yield* Catalog.read(lane.connection)
+    for (const table of unfinished(lane.tables, lane.progress())) {
+      yield* readTable(table, yield* targetOf(catalog, table))
+    }
+    isAllRead = true
+    yield* writer.open
+  })
+
+  const write = Effect.gen(function* () {
+    let written = placement.newest
+    const isDone = () => isAllRead && placement.isEmpty
+    while (!isDone()) {
+      const more = until(writer, () => placement.newest > written || isDone())
+      yield* Effect.timeoutOption(more, arrivalMax)
+      written = placement.newest
+      if (!placement.isEmpty) yield* lane.emit(written)
+    }
+  })
+
   return {
     arrived: (id, lsn) => {
-      if (waiting?.id !== id) return
-      const { take } = waiting
-      waiting = undefined
-      take(lsn)
+      if (placement.isEmpty) return
+      const placed = placement.arrived(id, lsn, lane.progress(), lane.visibility())
+      if (placed === undefined) return
+      lane.deliver(placed)
+      reader.openUnsafe()
+      writer.openUnsafe()
     },
     run: Effect.gen(function* () {
-      const catalog = yield* Catalog.read(lane.connection)
-      for (const table of unfinished(lane.tables, lane.progress())) {
-        yield* readTable(table, yield* targetOf(catalog, table))
+      // What is asked for meanwhile may begin a table anew that is being read.
+      while (unfinished(lane.tables, lane.progress()).length > 0) {
+        isAllRead = false
+        yield* Effect.all([read, write], { concurrency: 2, discard: true })
       }
     })
   }
 }
+
+/** Rows like a chunk's that take so many bytes: what is read beyond them is read in vain. */
+const rowsWithin = (bytesMax: number, { block, bytes }: Chunk): number =>
+  Math.max(1, Math.floor((bytesMax * block.rows) / Math.max(1, bytes)))
+
+/** Waits until `isSo`, looking whenever the latch is opened; it has this one waiter. */
+const until = Effect.fnUntraced(function* (latch: Latch.Latch, isSo: () => boolean) {
+  while (true) {
+    // Closed before looking: what happens in between opens it again.
+    yield* latch.close
+    if (isSo()) return
+    yield* latch.await
+  }
+})
 
 const targetOf = (catalog: Catalog.Catalog, table: Table): Effect.Effect<Target, ConnectorError> => {
   const found = Catalog.find(catalog, table.source)
@@ -146,37 +186,3 @@ const targetOf = (catalog: Catalog.Catalog, table: Table): Effect.Effect<Target,
 
 const misconfiguredEffect = (detail: string) =>
   Effect.fail(misconfigured("snapshot", detail, "Leave the table out of the pipeline, or mend it at the source."))
-
-/**
- * Whether a key may be a part of a position, which is written down: a card number may not. What was read behind the last
- * key that may is read again after a crash.
- */
-const isWritable = (table: Table, { key }: Target, texts: ReadonlyArray<string>): boolean =>
-  key.every((name, index) => {
-    const column = Object.entries(table.columns).find(([own, { aliases }]) => own === name || aliases.includes(name))
-    const text = texts[index] ?? ""
-    return column?.[1].tag !== "pci" && maskText(text) === text
-  })
-
-/** The chunk's rows under their version, and where the snapshot stands with them; `before` has the key that it has come to. */
-const placedAt = (position: bigint, target: Target, chunk: Chunk, before: SnapshotProgress) => {
-  const { block } = chunk
-  block.positions.fill(position)
-  block.ordinals.fill(before.chunks)
-  const floor = before.floor === null || position < before.floor ? position : before.floor
-  const progress: SnapshotProgress = {
-    id: before.id,
-    after: before.after,
-    floor,
-    chunks: before.chunks + 1,
-    done: chunk.done
-  }
-  const blocks = block.rows > 0 ? [block] : []
-  return { blocks: chunk.done ? [...blocks, floorBlock(target, floor - 1n, chunk.readAtUs)] : blocks, progress }
-}
-
-const floorBlock = (target: Target, position: bigint, atUs: bigint): Block => {
-  const builder = new BlockBuilder(target.relation)
-  builder.begin(opTruncate, position, 0, atUs)
-  return builder.finish()
-}

@@ -22,6 +22,16 @@ export class Frames {
   }
 
   push(chunk: Buffer): void {
+    const missing = this.want - this.have
+    if (this.have > 0 && missing > 0 && missing < chunk.length) {
+      // Only the message that spans two reads is copied, not all that has come behind it.
+      this.push(chunk.subarray(0, missing))
+      const rest = chunk.subarray(missing)
+      if (this.want > 0) return this.push(rest)
+      this.have += rest.length
+      this.parts.push(rest)
+      return
+    }
     this.parts.push(chunk)
     this.have += chunk.length
     // A message of many reads is joined once, when it is complete.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Column from "@northstar/core/Column"
 import * as Table from "@northstar/core/Table"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import * as Postgres from "../../src/local/Postgres.ts"
 import * as Auditor from "../../src/postgres/Auditor.ts"
 import * as Connection from "../../src/postgres/Connection.ts"
@@ -30,20 +30,23 @@ const open = Effect.gen(function* () {
   return connection
 })
 
+const digest = (connection: Connection.Connection, scope: Auditor.Scope) =>
+  Effect.map(Auditor.digests(connection, lines, [scope]), (found) => found.at(0)!)
+
 describe("auditor", () => {
-  it.live("digests of the pieces between splits add up to the digest of the whole", () =>
+  it.live("digests of the pieces between cuts add up to the digest of the whole", () =>
     Effect.gen(function* () {
       const connection = yield* open
-      const whole = yield* Auditor.digest(connection, lines, { range: everyKey })
-      const cuts = yield* Stream.runCollect(Auditor.splits(connection, lines, { range: everyKey, rowsPerChunk: 300 }))
+      const whole = yield* digest(connection, { range: everyKey })
+      const cuts = yield* Auditor.cuts(connection, lines, { range: everyKey, rowsPerPart: 300, partsMax: 16 })
       expect(cuts).toHaveLength(3)
-      const pieces = yield* Effect.forEach([...cuts, null], (through, index) =>
-        Auditor.digest(connection, lines, { range: { after: cuts[index - 1] ?? null, through } })
-      )
+      const scopes = [...cuts, null].map((through, index) => ({ range: { after: cuts[index - 1] ?? null, through } }))
+      const pieces = yield* Auditor.digests(connection, lines, scopes)
       expect(pieces.map((piece) => piece.rows)).toEqual([300, 300, 300, 100])
       expect(pieces.reduce((sum, piece) => sum + piece.checksum, 0n)).toBe(whole.checksum)
       expect(whole.rows).toBe(1000)
-      expect(whole.lsnThrough >= whole.lsn && whole.lsn > 0n).toBe(true)
+      const range = { after: cuts.at(0)!, through: null }
+      expect(yield* Auditor.cuts(connection, lines, { range, rowsPerPart: 300, partsMax: 2 })).toEqual(cuts.slice(1))
     })
   )
 
@@ -51,23 +54,25 @@ describe("auditor", () => {
     Effect.gen(function* () {
       const connection = yield* open
       const range = { after: ["o'\\10", "5"], through: ["o'\\40", "0"] }
-      const digest = yield* Auditor.digest(connection, lines, { range })
+      const whole = yield* digest(connection, { range })
       const first = yield* Auditor.keys(connection, lines, { range, rowsMax: 100 })
       const rest = yield* Auditor.keys(connection, lines, {
-        range: { ...range, after: first.at(-1)?.key ?? null },
+        range: { ...range, after: first.keys.at(-1)?.key ?? null },
         rowsMax: 1000
       })
-      expect(first[0]?.key).toEqual(["o'\\10", "6"])
-      expect(rest.at(-1)?.key).toEqual(["o'\\40", "0"])
-      expect(first.length + rest.length).toBe(digest.rows)
-      expect([...first, ...rest].reduce((sum, row) => sum + row.digest, 0n)).toBe(digest.checksum)
+      expect(first.lsnThrough >= first.lsn && first.lsn > 0n).toBe(true)
+      const all = [...first.keys, ...rest.keys]
+      expect(first.keys[0]?.key).toEqual(["o'\\10", "6"])
+      expect(all.at(-1)?.key).toEqual(["o'\\40", "0"])
+      expect(all.length).toBe(whole.rows)
+      expect(all.reduce((sum, row) => sum + row.digest, 0n)).toBe(whole.checksum)
     })
   )
 
   it.live("one changed cent, one lost row and one NULL show in the checksum; the order of rows does not", () =>
     Effect.gen(function* () {
       const connection = yield* open
-      const checksum = Effect.map(Auditor.digest(connection, lines, { range: everyKey }), (digest) => digest.checksum)
+      const checksum = Effect.map(digest(connection, { range: everyKey }), ({ checksum }) => checksum)
       const before = yield* checksum
       yield* connection.query(
         "UPDATE public.lines SET amount = amount WHERE line > 3; CLUSTER public.lines USING lines_pkey"
@@ -87,10 +92,9 @@ describe("auditor", () => {
     Effect.gen(function* () {
       const connection = yield* open
       const recent = { column: "changed", bound: "2026-01-01 15:00:00+00" }
-      const digest = yield* Auditor.digest(connection, lines, { range: everyKey, recent })
-      expect(digest.rows).toBe(100)
-      const cuts = Auditor.splits(connection, lines, { range: everyKey, recent, rowsPerChunk: 60 })
-      expect(yield* Stream.runCollect(cuts)).toHaveLength(1)
+      expect((yield* digest(connection, { range: everyKey, recent })).rows).toBe(100)
+      const cuts = Auditor.cuts(connection, lines, { range: everyKey, recent, rowsPerPart: 60, partsMax: 16 })
+      expect(yield* cuts).toHaveLength(1)
     })
   )
 
@@ -101,10 +105,10 @@ describe("auditor", () => {
         INSERT INTO public.odd SELECT n, n, n FROM generate_series(1, 30) n`)
       const columns = { text: Column.int32, concat: Column.int32, 'a"b': Column.int32 }
       const odd = Table.make("odd", { columns, key: ["text", "concat", 'a"b'] })
-      const keys = yield* Auditor.keys(connection, odd, { range: everyKey, rowsMax: 12 })
+      const { keys } = yield* Auditor.keys(connection, odd, { range: everyKey, rowsMax: 12 })
       expect(keys.map((row) => row.key[0])).toEqual(Array.from({ length: 12 }, (_, n) => String(n + 1)))
-      const cuts = Auditor.splits(connection, odd, { range: everyKey, rowsPerChunk: 9 })
-      expect((yield* Stream.runCollect(cuts)).map((cut) => cut[2])).toEqual(["9", "18", "27"])
+      const cuts = yield* Auditor.cuts(connection, odd, { range: everyKey, rowsPerPart: 9, partsMax: 16 })
+      expect(cuts.map((cut) => cut[2])).toEqual(["9", "18", "27"])
     })
   )
 
@@ -124,7 +128,7 @@ describe("auditor", () => {
       const server = yield* Postgres.start()
       const connection = yield* Connection.open({ url: server.url, statementTimeout: "5 millis" })
       yield* connection.query(`SET statement_timeout = 0; ${setup.replace("999", "60000")}; SET statement_timeout = 5`)
-      const error = yield* Effect.flip(Auditor.digest(connection, lines, { range: everyKey }))
+      const error = yield* Effect.flip(digest(connection, { range: everyKey }))
       expect(error.reason._tag).toBe("Unavailable")
     })
   )
