@@ -11,6 +11,7 @@ export interface Table<out C extends Columns = Columns> {
   readonly name: string
   /** Schema-qualified name at the source, such as `public.orders`. */
   readonly source: string
+  /** An allowlist: what is not listed is reported and never captured. */
   readonly columns: C
   /** Primary key columns, in order. */
   readonly key: readonly [string, ...Array<string>]
@@ -23,11 +24,6 @@ export interface Table<out C extends Columns = Columns> {
   readonly checks: ReadonlyArray<Check>
   /** Raised when the contract changes what its rows say: what is loaded again under it then replaces what was loaded before. */
   readonly revision: number
-  /**
-   * `"ignore"`, the default, captures the contract's columns only and reports others. `"land"` lets others flow into raw,
-   * whatever they hold: refused for tables with `pci` columns.
-   */
-  readonly newColumns: "land" | "ignore"
 }
 
 /** The type of a table's row. */
@@ -46,7 +42,6 @@ export const make = <const C extends Columns>(
     readonly money?: ReadonlyArray<{ readonly amount: keyof C & string; readonly currency: keyof C & string }>
     readonly checks?: ReadonlyArray<Check<keyof C & string>>
     readonly revision?: number
-    readonly newColumns?: "land" | "ignore"
   }
 ): Table<C> => ({
   name,
@@ -57,8 +52,7 @@ export const make = <const C extends Columns>(
   event: options.event === undefined ? undefined : { column: options.event.column, zone: options.event.zone ?? "UTC" },
   money: options.money ?? [],
   checks: options.checks ?? [],
-  revision: options.revision ?? 0,
-  newColumns: options.newColumns ?? "ignore"
+  revision: options.revision ?? 0
 })
 
 /** Decodes a row of source texts, column by column. */

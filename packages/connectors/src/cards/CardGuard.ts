@@ -99,12 +99,6 @@ export const check = (
         `Set ${variable}, or take the columns out of the contract: then they are never captured`
       )
     }
-    if (tagged.length > 0 && table.newColumns === "land") {
-      return refuse(
-        `${table.name} holds card data and lets unlisted columns land, which nothing can tell from verification values`,
-        'Take newColumns: "land" out of its contract, and list the columns that are wanted'
-      )
-    }
     const lost = columns.find(([, { cardPart }]) => cardPart && !tagged.some(([name]) => name === cardPart.of))
     if (lost !== undefined) {
       return refuse(

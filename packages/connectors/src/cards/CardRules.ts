@@ -10,8 +10,11 @@ export interface ColumnRule {
   readonly name: string
   /** `pci`: whole values become tokens; `scan`: card numbers within them; `pass`: nothing, the contract vouches for it. */
   readonly kind: "pci" | "scan" | "pass"
-  /** What a token must not break: JSON stays JSON, and digits behind a decimal point are no card number. */
-  readonly form: "json" | "number" | "text"
+  /**
+   * What a token must not break: JSON stays JSON, and digits behind a decimal point are no card number. `bytes` are hexadecimal
+   * digits behind `\x`, in which a text cannot be seen: what they stand for is searched too.
+   */
+  readonly form: "json" | "number" | "text" | "bytes"
   /** A token cannot stand for such a value: the row is set aside. */
   readonly isFlagged: boolean
 }
@@ -42,7 +45,7 @@ export const make = (table: Table | undefined, relation: Relation): CardRules =>
   const columns = named.map(({ contract, key, name, type }): ColumnRule => {
     const column = contract?.column
     const form = formOf(column, type)
-    const isText = column === undefined || column.type.kind === "text" || column.type.kind === "json"
+    const isText = column === undefined ? form !== "bytes" : column.type.kind === "text" || column.type.kind === "json"
     return {
       name: contract?.name ?? maskText(name),
       kind: column?.tag === "pci" ? "pci" : column?.scanned === false ? "pass" : "scan",
@@ -75,6 +78,7 @@ const contractOf = (table: Table | undefined, name: string) => {
 const formOf = (column: Column | undefined, type: string): ColumnRule["form"] => {
   const kind = column?.type.kind
   if (kind === "json" || /^jsonb?$/.test(type)) return "json"
+  if (kind === "bytes" || type === "bytea") return "bytes"
   const isNumber = kind === "float32" || kind === "float64" || kind === "decimal"
   return isNumber || /^(real|double precision|numeric)/.test(type) ? "number" : "text"
 }

@@ -2,9 +2,10 @@ import { Option } from "effect"
 import type { TextColumn } from "../landing/Block.ts"
 import type { CardKeys } from "./CardKeys.ts"
 import type { ColumnRule } from "./CardRules.ts"
+import { digitsMin } from "./IssuerRanges.ts"
 import { type Edit, edited, ValueCursor } from "./TextValues.ts"
 import * as Token from "./Token.ts"
-import { type Hit, hitsOfRun, removed, replaced, Runs } from "./Tripwire.ts"
+import { type Hit, hitsIn, hitsOfRun, removed, replaced, Runs } from "./Tripwire.ts"
 
 /** What a scan found: the column without it, and per row that held some, what it was. */
 export interface Scanned {
@@ -12,11 +13,50 @@ export interface Scanned {
   readonly rows: ReadonlyMap<number, Hit["kind"]>
 }
 
-/**
- * Looks for card data in a column's values; `undefined` where there is none, and then nothing was copied. The bytes of
- * all values are searched as one: only where a stretch of digits is long enough, the value around it is looked up.
- */
+/** Looks for card data in a column's values; `undefined` where there is none, and then nothing was copied. */
 export const scan = (
+  column: TextColumn,
+  form: ColumnRule["form"],
+  keys: Option.Option<CardKeys>
+): Scanned | undefined => {
+  if (form !== "bytes") return scanTexts(column, form, keys)
+  const encoded = scanBytes(column, keys)
+  // Digits packed two to a byte are such in their hexadecimal text.
+  const packed = scanTexts(encoded?.column ?? column, "text", keys)
+  if (encoded === undefined || packed === undefined) return packed ?? encoded
+  return { column: packed.column, rows: new Map([...packed.rows, ...encoded.rows]) }
+}
+
+/** The whole of a value with card data among its bytes becomes what stands for that: no part of it is a text. */
+const scanBytes = (column: TextColumn, keys: Option.Option<CardKeys>): Scanned | undefined => {
+  const cursor = new ValueCursor(column)
+  const edits: Array<Edit> = []
+  const rows = new Map<number, Hit["kind"]>()
+  while (cursor.next()) {
+    const { end, row, start } = cursor
+    const found = ofBytes(column.bytes.subarray(start, end), keys)
+    if (found === undefined) continue
+    rows.set(row, found.kind)
+    edits.push({ row, start, end, value: found.value })
+  }
+  return edits.length === 0 ? undefined : { column: edited(column, edits), rows }
+}
+
+/** What stands for a value of bytes, as PostgreSQL writes them, that holds card data; else `undefined`. */
+export const ofBytes = (
+  value: Uint8Array,
+  keys: Option.Option<CardKeys>
+): { readonly value: Uint8Array; readonly kind: Hit["kind"] } | undefined => {
+  if (value.length < 2 + 2 * digitsMin || value[0] !== 0x5c || value[1] !== 0x78) return undefined
+  const bytes = Buffer.from(Buffer.from(value.buffer, value.byteOffset, value.length).toString("latin1", 2), "hex")
+  const hits = hitsIn(bytes, 0, bytes.length)
+  if (hits.length === 0) return undefined
+  const kind = hits.some((hit) => hit.kind === "track_data") ? "track_data" : "card_number"
+  return { value: Buffer.from(hits.map(textFor(keys)).join(" ")), kind }
+}
+
+/** The bytes of all values are searched as one: only where a stretch of digits is long enough, the value around it is looked up. */
+const scanTexts = (
   column: TextColumn,
   form: ColumnRule["form"],
   keys: Option.Option<CardKeys>

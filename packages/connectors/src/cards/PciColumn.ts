@@ -50,7 +50,7 @@ export const protectedText = (
   if (Token.versionOf(text) !== undefined) {
     return maskText(text) === text ? { text: Token.upgrade(text, keys.value), digits: undefined } : undefined
   }
-  const digits = text.replaceAll(/[ \u00A0\u202F\u2010-\u2015-]/g, "").replace(/^0+/, "")
+  const digits = text.replaceAll(/[ \u00A0\u2000-\u200A\u202F\u2010-\u2015-]/g, "").replace(/^0+/, "")
   return /^\d{12,19}$/.test(digits) ? { text: Token.tokenise(digits, keys.value), digits } : undefined
 }
 

@@ -98,8 +98,8 @@ class Protection {
     const cursor = new ValueCursor(movedFrom)
     const edits = []
     while (cursor.next()) {
-      const isTagged = key.some((index) => columns[index]?.kind === "pci")
-      if (!isTagged && hitsIn(movedFrom.bytes, cursor.start, cursor.end).length === 0) continue
+      const isHidden = key.some((index) => columns[index]?.kind === "pci" || columns[index]?.form === "bytes")
+      if (!isHidden && hitsIn(movedFrom.bytes, cursor.start, cursor.end).length === 0) continue
       // Sound: capture writes old keys as JSON arrays of texts.
       const texts = JSON.parse(textOf(movedFrom, cursor)) as ReadonlyArray<string | null>
       const value = texts.map((text, place) => this.oldKey(text, columns[key[place] ?? -1], cursor.row))
@@ -113,11 +113,13 @@ class Protection {
     if (rule?.kind === "pci") return PciColumn.protectedText(text, this.keys)?.text ?? null
     const bytes = Buffer.from(text)
     const hits = hitsIn(bytes, 0, bytes.length)
-    if (hits.length === 0) return text
+    const encoded = rule?.form === "bytes" ? CardScan.ofBytes(bytes, this.keys) : undefined
+    if (hits.length === 0 && encoded === undefined) return text
     const name = rule?.name ?? "key"
     this.report(name, ["card_number"])
     this.flag(row, `card_number:${name}`)
-    return replaced(bytes, 0, bytes.length, hits, CardScan.textFor(this.keys)).toString()
+    const safe = encoded?.value ?? replaced(bytes, 0, bytes.length, hits, CardScan.textFor(this.keys))
+    return Buffer.from(safe).toString()
   }
 
   /** A row that does not carry a card number does not carry its parts either. */

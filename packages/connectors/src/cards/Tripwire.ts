@@ -60,12 +60,13 @@ const digit = 1
 const separator = 2
 
 /**
- * Per byte: a digit, a byte that may be of a separator, or neither. Separators are the space and the hyphen with their
- * typographic relatives: no-break spaces, and U+2010 to U+2015.
+ * Per byte: a digit, a byte that may be of a separator, or neither. Separators are the space and the hyphen with their typographic
+ * relatives: no-break spaces, U+2000 to U+200A, and U+2010 to U+2015.
  */
 const kinds = new Uint8Array(256)
 for (let byte = 0x30; byte <= 0x39; byte++) kinds[byte] = digit
-for (const byte of [0x20, 0x2d, 0xc2, 0xa0, 0xe2, 0x80, 0xaf]) kinds[byte] = separator
+for (const byte of [0x20, 0x2d, 0xc2, 0xa0, 0xe2, 0xaf]) kinds[byte] = separator
+for (let byte = 0x80; byte <= 0x8a; byte++) kinds[byte] = separator
 for (let byte = 0x90; byte <= 0x95; byte++) kinds[byte] = separator
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && kinds[byte] === digit
@@ -128,7 +129,7 @@ export class Runs {
   }
 }
 
-/** Digits with single separators between: what a card number may be written as, and its neighbours. */
+/** Digits with a few separators between: what a card number may be written as, and its neighbours. */
 interface Chain {
   /** Values of the digits, and where they stand. */
   readonly digits: Array<number>
@@ -171,18 +172,31 @@ const chainAt = (bytes: Uint8Array, from: number, end: number): Chain => {
     chain.opens.push(opens)
     opens = at + 1 >= end || !isDigit(bytes[at + 1])
     chain.closes.push(opens)
-    at += 1 + (opens ? separatorLength(bytes, at + 1) : 0)
+    at += 1 + (opens ? separatorsLength(bytes, at + 1) : 0)
     if (at >= end || !isDigit(bytes[at]) || (opens && at === (chain.places.at(-1) as number) + 1)) return chain
   }
 }
 
-/** Bytes of the one separator that stands here; 0 for none. */
+/** Separators between two groups at most, as in `4111 -- 1111`: more are a gap between columns. */
+const separatorsMax = 4
+
+/** Bytes of the separators that stand here; 0 for none. */
+const separatorsLength = (bytes: Uint8Array, at: number): number => {
+  let length = 0
+  for (let count = 0, one = -1; count < separatorsMax && one !== 0; count++) {
+    one = separatorLength(bytes, at + length)
+    length += one
+  }
+  return length
+}
+
 const separatorLength = (bytes: Uint8Array, at: number): number => {
   const byte = bytes[at]
   if (byte === 0x20 || byte === 0x2d) return 1
   if (byte === 0xc2 && bytes[at + 1] === 0xa0) return 2
+  if (byte !== 0xe2 || bytes[at + 1] !== 0x80) return 0
   const third = bytes[at + 2] ?? 0
-  return byte === 0xe2 && bytes[at + 1] === 0x80 && (third === 0xaf || (third >= 0x90 && third <= 0x95)) ? 3 : 0
+  return third === 0xaf || (third >= 0x80 && third <= 0x8a) || (third >= 0x90 && third <= 0x95) ? 3 : 0
 }
 
 /**

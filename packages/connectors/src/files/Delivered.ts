@@ -1,23 +1,27 @@
 import { Effect, Option, Stream } from "effect"
 import type { Batch } from "@northstar/core/Batch"
-import { ConnectorError, HistoryLost, InvalidData, Unavailable } from "@northstar/core/ConnectorError"
+import { ConnectorError, HistoryLost, Unavailable } from "@northstar/core/ConnectorError"
 import type { Block } from "../landing/Block.ts"
 import type { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Bytes } from "./Decode.ts"
 import * as Discovery from "./Discovery.ts"
 import { Changed, type DropFolder } from "./DropFolder.ts"
 import type { FileContract } from "./FileContract.ts"
+import type { FilesPosition } from "./FilesPosition.ts"
 import { relation } from "./Header.ts"
 import * as KeySet from "./KeySet.ts"
 import { daysOf, Zone } from "./LocalTime.ts"
 import { Reading } from "./Reading.ts"
 import { Refusal } from "./Refusal.ts"
 import type { Shared } from "./Rows.ts"
+import * as Sealed from "./Sealed.ts"
 import * as Verdict from "./Verdict.ts"
 
 /** What reading deliveries needs. */
 export interface Options {
-  readonly stream: string
+  /** Folder of the epoch's discovery log. */
+  readonly folder: string
+  readonly epoch: number
   readonly contracts: ReadonlyArray<FileContract>
   readonly drop: DropFolder
   readonly protect: (block: Block) => Block
@@ -32,16 +36,17 @@ type Chunks = Stream.Stream<ReadonlyArray<Block>, ConnectorError>
  */
 export const batch = Effect.fn("Delivered.batch")(function* (
   options: Options,
+  after: Option.Option<FilesPosition>,
   at: bigint
-): Effect.fn.Return<Batch<Block, bigint>, ConnectorError, ObjectStore> {
-  const found = yield* Discovery.entry(options.stream, at)
-  if (Option.isNone(found)) return yield* missing(options.stream, at)
+): Effect.fn.Return<Batch<Block, FilesPosition>, ConnectorError, ObjectStore> {
+  const found = yield* Discovery.entry(options.folder, at)
+  if (Option.isNone(found)) return yield* missing(options.folder, at)
   const delivery = found.value
-  const isRefused = Option.isSome(yield* Verdict.refusal(options.stream, delivery.sequence))
+  const isRefused = Option.isSome(yield* Verdict.refusal(options.folder, delivery.sequence))
   const services = yield* Effect.context<ObjectStore>()
   return {
-    after: at === 1n ? Option.none() : Option.some(at - 1n),
-    through: at,
+    after,
+    through: { epoch: options.epoch, delivery: at, id: delivery.id },
     chunks: isRefused ? Stream.empty : Stream.provideContext(chunks(options, delivery), services),
     committedAtMs: isRefused ? Option.none() : Option.some(delivery.modifiedMs),
     completeThroughMs: Option.none()
@@ -49,15 +54,15 @@ export const batch = Effect.fn("Delivered.batch")(function* (
 })
 
 /** Notes that `through` is durable, and removes keys that no delivery to come is compared with: of two deliveries before it. */
-export const settle = Effect.fn("Delivered.settle")(function* (stream: string, through: bigint) {
-  const delivery = yield* Discovery.entry(stream, through)
+export const settle = Effect.fn("Delivered.settle")(function* (folder: string, through: bigint) {
+  const delivery = yield* Discovery.entry(folder, through)
   if (Option.isNone(delivery)) return
-  yield* Verdict.settle(stream, delivery.value.sequence)
-  const accepted = yield* Verdict.accepted(stream, delivery.value.sequence)
+  yield* Verdict.settle(folder, delivery.value.sequence)
+  const accepted = yield* Verdict.accepted(folder, delivery.value.sequence)
   if (Option.isNone(accepted) || accepted.value.keys === null) return
-  const before = yield* keysBefore(stream, delivery.value)
+  const before = yield* keysBefore(folder, delivery.value)
   if (before === undefined) return
-  const older = yield* keysBefore(stream, before.delivery)
+  const older = yield* keysBefore(folder, before.delivery)
   if (older !== undefined) yield* KeySet.remove(older.keys)
 })
 
@@ -73,12 +78,12 @@ const chunks = (
 
 /** Writes the refusal down, then fails the batch: the next attempt at it finds it empty. */
 const refuse = Effect.fnUntraced(function* (
-  { stream }: Options,
+  { folder }: Options,
   delivery: Discovery.Delivery,
   refusal: Refusal
 ): Effect.fn.Return<Chunks, ConnectorError, ObjectStore> {
-  if (yield* Verdict.isSettled(stream, delivery.sequence)) return Stream.fail(gone(delivery, refusal))
-  yield* Verdict.refuse(stream, delivery, refusal)
+  if (yield* Verdict.isSettled(folder, delivery.sequence)) return Stream.fail(gone(delivery, refusal))
+  yield* Verdict.refuse(folder, delivery, refusal)
   return Stream.fail(
     new ConnectorError({
       connector: "files",
@@ -101,7 +106,7 @@ const gone = ({ key, sequence }: Discovery.Delivery, { detail }: Refusal): Conne
   })
 
 const read = Effect.fnUntraced(function* (options: Options, delivery: Discovery.Delivery) {
-  const { stream, drop } = options
+  const { folder, drop } = options
   const shared = yield* sharedOf(options, delivery)
   const failed = (cause: unknown) => failure(drop, delivery, cause)
   const sidecar =
@@ -115,8 +120,12 @@ const read = Effect.fnUntraced(function* (options: Options, delivery: Discovery.
     const end = Effect.suspend(() => accept(options, delivery, reading, 0, null))
     return Stream.concat(Stream.map(blocks, alone), Stream.fromEffectDrain(end))
   }
-  const folder = KeySet.folder(stream, delivery.sequence)
-  const keys = new KeySet.Collector(folder, shared.relation, delivery.bytes, options.protect)
+  const keys = new KeySet.Collector(
+    KeySet.folder(folder, delivery.sequence),
+    shared.relation,
+    delivery.bytes,
+    options.protect
+  )
   return blocks.pipe(
     Stream.mapEffect((block) => Effect.as(keys.add(block), alone(block))),
     Stream.concat(Stream.unwrap(Effect.suspend(() => replace(options, delivery, { shared, reading, keys }))))
@@ -176,7 +185,7 @@ const replace = Effect.fnUntraced(function* (
   { shared, reading, keys }: { readonly shared: Shared; readonly reading: Reading; readonly keys: KeySet.Collector }
 ) {
   yield* keys.flush
-  const before = yield* keysBefore(options.stream, delivery)
+  const before = yield* keysBefore(options.folder, delivery)
   let deleted = 0
   const end = Effect.suspend(() => accept(options, delivery, reading, deleted, keys.written.parts))
   if (before === undefined) return Stream.fromEffectDrain(end)
@@ -208,7 +217,7 @@ const replace = Effect.fnUntraced(function* (
 })
 
 const accept = Effect.fnUntraced(function* (
-  { stream }: Options,
+  { folder }: Options,
   { sequence, contract, key }: Discovery.Delivery,
   reading: Reading,
   deleted: number,
@@ -218,18 +227,18 @@ const accept = Effect.fnUntraced(function* (
   const { rows, flagged } = reading.counts
   if (flagged > 0) yield* Effect.logWarning(`${key}: ${flagged} of ${rows} rows are set aside`)
   if (extra.length > 0) yield* Effect.logWarning(`${key} has columns that are not captured: ${extra.join(", ")}`)
-  yield* Verdict.accept(stream, { format: 1, sequence, contract, key, rows, flagged, deleted, extra, keys })
+  yield* Verdict.accept(folder, { format: 1, sequence, contract, key, rows, flagged, deleted, extra, keys })
 })
 
 /** The newest accepted delivery of the same file before this one, and its keys; `undefined` without one. */
-const keysBefore = Effect.fnUntraced(function* (stream: string, { contract, previous }: Discovery.Delivery) {
+const keysBefore = Effect.fnUntraced(function* (folder: string, { contract, previous }: Discovery.Delivery) {
   for (let at = previous; at !== null;) {
-    const delivery = yield* Discovery.entry(stream, BigInt(at))
-    if (Option.isNone(delivery)) return yield* missing(stream, BigInt(at))
-    const accepted = yield* Verdict.accepted(stream, at)
-    const isRefused = Option.isSome(yield* Verdict.refusal(stream, at))
+    const delivery = yield* Discovery.entry(folder, BigInt(at))
+    if (Option.isNone(delivery)) return yield* missing(folder, BigInt(at))
+    const accepted = yield* Verdict.accepted(folder, at)
+    const isRefused = Option.isSome(yield* Verdict.refusal(folder, at))
     if (Option.isSome(accepted) && accepted.value.keys !== null && accepted.value.contract === contract && !isRefused) {
-      return { delivery: delivery.value, keys: { folder: KeySet.folder(stream, at), parts: accepted.value.keys } }
+      return { delivery: delivery.value, keys: { folder: KeySet.folder(folder, at), parts: accepted.value.keys } }
     }
     at = delivery.value.previous
   }
@@ -271,13 +280,4 @@ const failure = (drop: DropFolder, { sequence }: Discovery.Delivery, cause: unkn
   return drop.failure(`read delivery ${BigInt(sequence)}`, cause)
 }
 
-const missing = (stream: string, at: bigint): ConnectorError => {
-  const detail = `${stream} has no delivery ${at}`
-  return new ConnectorError({
-    connector: "files",
-    operation: "read discovery log",
-    detail,
-    action: "Restore the discovery log from a backup of the landing store",
-    reason: new InvalidData({ detail })
-  })
-}
+const missing = (folder: string, at: bigint): ConnectorError => Sealed.damaged(`${folder} has no delivery ${at}`)

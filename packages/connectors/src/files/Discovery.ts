@@ -1,16 +1,26 @@
 import { randomUUID } from "node:crypto"
 import { Clock, Effect, Option, Schema, Stream } from "effect"
-import { ConnectorError, InvalidData } from "@northstar/core/ConnectorError"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Failpoint from "@northstar/core/Failpoint"
 import { encode, sequence } from "@northstar/core/Position"
 import { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Dropped, DropFolder } from "./DropFolder.ts"
 import { type FileContract, matches } from "./FileContract.ts"
+import * as Sealed from "./Sealed.ts"
 
-/** Positions of a discovery log: the numbers of its deliveries, from 1, without gaps. */
-export const position = sequence("files/discovery")
+/** The numbers of a discovery log's deliveries, from 1, without gaps. */
+const numbers = sequence("files/discovery")
 
-/** One entry of the log, `<stream>/discovery/<sequence>.json`: content under a key of the drop folder. Created once, never changed. */
+/**
+ * Folder of an epoch's discovery log and all that belongs to it. A raised epoch begins anew beside what there is, so that a log
+ * which is lost or damaged is read by nobody any more.
+ */
+export const folder = (stream: string, epoch: number): string => (epoch === 1 ? stream : `${stream}/epoch-${epoch}`)
+
+/** The text under which a delivery's number is stored: text order is number order. */
+export const sequenceOf = (delivery: bigint): string => encode(numbers, delivery)
+
+/** One entry of the log, `<folder>/discovery/<sequence>.json`: content under a key of the drop folder. Created once, never changed. */
 export const Delivery = Schema.Struct({
   format: Schema.Literal(1),
   /** Names this very attempt, so that a writer recognises its own entry after a lost answer. */
@@ -32,9 +42,9 @@ export const Delivery = Schema.Struct({
 })
 export type Delivery = typeof Delivery.Type
 
-const Page = Schema.Array(Delivery)
+const Page = Schema.Struct({ entries: Schema.Array(Delivery) })
 
-/** Entries of one page, `<stream>/discovered/<sequence of its last>.json`: a copy of them, so that opening reads few objects. */
+/** Entries of one page, `<folder>/discovered/<sequence of its last>.json`: a copy of them, so that opening reads few objects. */
 const pageEntries = 512n
 
 /** Objects read at once when the log is opened. */
@@ -44,9 +54,11 @@ const step = Failpoint.declare("discovery", ["entry.ready", "entry.created", "pa
 
 /** What is known of the log, and of a key the newest delivery. */
 export interface Known {
-  readonly stream: string
+  readonly folder: string
   /** Number of the newest entry, 0 in an empty log. */
   sequence: bigint
+  /** Id of the newest entry. */
+  id: string
   /** By the file's key; of those with a masked key by key and version. */
   readonly latest: Map<string, Delivery>
   /** Entries that no page holds yet. */
@@ -55,14 +67,15 @@ export interface Known {
 
 /** Reads the log: its pages, then the entries behind them. */
 export const open = Effect.fn("Discovery.open")(function* (
-  stream: string
+  folder: string
 ): Effect.fn.Return<Known, ConnectorError, ObjectStore> {
   const store = yield* ObjectStore
-  const known: Known = { stream, sequence: 0n, latest: new Map(), loose: [] }
-  yield* store.list(pagesFolder(stream)).pipe(
-    Stream.mapEffect(({ key }) => Effect.flatMap(store.get(key), (bytes) => decodeOr(Page, key, bytes)), {
+  const known: Known = { folder, sequence: 0n, id: "", latest: new Map(), loose: [] }
+  yield* store.list(pagesFolder(folder)).pipe(
+    Stream.mapEffect(({ key }) => Effect.flatMap(store.get(key), (bytes) => Sealed.decode(Page, key, bytes)), {
       concurrency: readsAtOnce
     }),
+    Stream.map(({ entries }) => entries),
     // A page that was never written leaves its entries, and all behind them, to be read one by one.
     Stream.takeWhile(([first]) => first !== undefined && BigInt(first.sequence) === known.sequence + 1n),
     Stream.runForEach((page) => Effect.sync(() => page.forEach((entry) => advance(known, entry))))
@@ -75,14 +88,14 @@ export const open = Effect.fn("Discovery.open")(function* (
 /** Reads entries that others have added since. */
 export const refresh = Effect.fn("Discovery.refresh")(function* (known: Known) {
   const store = yield* ObjectStore
-  yield* store.list(entriesFolder(known.stream), entryKey(known.stream, known.sequence)).pipe(
-    Stream.mapEffect(({ key }) => Effect.flatMap(store.get(key), (bytes) => decodeOr(Delivery, key, bytes)), {
+  yield* store.list(entriesFolder(known.folder), entryKey(known.folder, known.sequence)).pipe(
+    Stream.mapEffect(({ key }) => Effect.flatMap(store.get(key), (bytes) => Sealed.decode(Delivery, key, bytes)), {
       concurrency: readsAtOnce
     }),
     Stream.runForEach((entry) =>
       Effect.gen(function* () {
         const at = BigInt(entry.sequence)
-        if (at !== known.sequence + 1n) return yield* gap(known.stream, known.sequence + 1n, at)
+        if (at !== known.sequence + 1n) return yield* gap(known.folder, known.sequence + 1n, at)
         advance(known, entry)
         yield* writePage(known)
       })
@@ -92,18 +105,20 @@ export const refresh = Effect.fn("Discovery.refresh")(function* (known: Known) {
 
 /** One entry, or `none` where it is not written. */
 export const entry = Effect.fn("Discovery.entry")(function* (
-  stream: string,
+  folder: string,
   at: bigint
 ): Effect.fn.Return<Option.Option<Delivery>, ConnectorError, ObjectStore> {
   const store = yield* ObjectStore
-  const key = entryKey(stream, at)
+  const key = entryKey(folder, at)
   // The store's only `InvalidData` is an absent object.
   const bytes = yield* store.get(key).pipe(
     Effect.map(Option.some),
     Effect.catchReason("ConnectorError", "InvalidData", () => Effect.succeedNone)
   )
   if (Option.isNone(bytes)) return Option.none()
-  return Option.some(yield* decodeOr(Delivery, key, bytes.value))
+  const found = yield* Sealed.decode(Delivery, key, bytes.value)
+  if (found.sequence !== sequenceOf(at)) return yield* Sealed.damaged(`${key} is the entry of another number`)
+  return Option.some(found)
 })
 
 /** What a look at the drop folder needs. */
@@ -199,7 +214,7 @@ const append = Effect.fnUntraced(function* (known: Known, one: Found, isNeeded: 
     const next: Delivery = {
       format: 1,
       id: randomUUID(),
-      sequence: encode(position, known.sequence + 1n),
+      sequence: sequenceOf(known.sequence + 1n),
       contract,
       key,
       isMasked,
@@ -211,11 +226,11 @@ const append = Effect.fnUntraced(function* (known: Known, one: Found, isNeeded: 
       previous: known.latest.get(nameOf(one))?.sequence ?? null
     }
     yield* step("entry.ready")
-    const at = entryKey(known.stream, known.sequence + 1n)
+    const at = entryKey(known.folder, known.sequence + 1n)
     // After a lost answer only a second attempt tells: its "exists" is as durable as a "created".
-    yield* Effect.retry(store.create(at, bytesOf(next)), { times: 1, while: (error) => error.isRetryable })
+    yield* Effect.retry(store.create(at, Sealed.bytesOf(next)), { times: 1, while: (error) => error.isRetryable })
     yield* step("entry.created")
-    const winner = yield* Effect.flatMap(store.get(at), (stored) => decodeOr(Delivery, at, stored))
+    const winner = yield* Effect.flatMap(store.get(at), (stored) => Sealed.decode(Delivery, at, stored))
     advance(known, winner)
     yield* writePage(known)
     if (winner.id === next.id) return
@@ -224,38 +239,23 @@ const append = Effect.fnUntraced(function* (known: Known, one: Found, isNeeded: 
 
 const advance = (known: Known, entry: Delivery): void => {
   known.sequence = BigInt(entry.sequence)
+  known.id = entry.id
   known.latest.set(nameOf(entry), entry)
   known.loose.push(entry)
 }
 
 const writePage = Effect.fnUntraced(function* (known: Known) {
   if (known.sequence % pageEntries !== 0n) return
-  const page = known.loose.splice(0)
-  if (BigInt(page.length) !== pageEntries) return
+  const entries = known.loose.splice(0)
+  if (BigInt(entries.length) !== pageEntries) return
   const store = yield* ObjectStore
-  yield* store.create(`${pagesFolder(known.stream)}${encode(position, known.sequence)}.json`, bytesOf(page))
+  yield* store.create(`${pagesFolder(known.folder)}${sequenceOf(known.sequence)}.json`, Sealed.bytesOf({ entries }))
   yield* step("page.created")
 })
 
-const entriesFolder = (stream: string): string => `${stream}/discovery/`
-const pagesFolder = (stream: string): string => `${stream}/discovered/`
-const entryKey = (stream: string, at: bigint): string => `${entriesFolder(stream)}${encode(position, at)}.json`
+const entriesFolder = (folder: string): string => `${folder}/discovery/`
+const pagesFolder = (folder: string): string => `${folder}/discovered/`
+const entryKey = (folder: string, at: bigint): string => `${entriesFolder(folder)}${sequenceOf(at)}.json`
 
-const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
-
-const decodeOr = <A>(schema: Schema.Codec<A>, key: string, bytes: Uint8Array): Effect.Effect<A, ConnectorError> =>
-  Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(new TextDecoder().decode(bytes)).pipe(
-    Effect.mapError(() => invalid(`${key} is no entry of a discovery log`))
-  )
-
-const gap = (stream: string, at: bigint, next: bigint): ConnectorError =>
-  invalid(`${entryKey(stream, at)} is missing although entry ${next} exists`)
-
-const invalid = (detail: string): ConnectorError =>
-  new ConnectorError({
-    connector: "files",
-    operation: "read discovery log",
-    detail,
-    action: "Restore it from a backup of the landing store: without it deliveries would be lost silently",
-    reason: new InvalidData({ detail })
-  })
+const gap = (folder: string, at: bigint, next: bigint): ConnectorError =>
+  Sealed.damaged(`${entryKey(folder, at)} is missing although entry ${next} exists`)

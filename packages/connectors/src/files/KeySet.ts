@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { Effect, Stream } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Failpoint from "@northstar/core/Failpoint"
@@ -5,10 +6,11 @@ import { type Block, opDelete, type Relation, type TextColumn } from "../landing
 import { BlockBuilder, relation as makeRelation } from "../landing/BlockBuilder.ts"
 import { ObjectStore } from "../landing/ObjectStore.ts"
 import { positionUnit } from "./Rows.ts"
+import * as Sealed from "./Sealed.ts"
 
 /**
  * The keys of one delivery, so that the next one of the same file can tell what it lacks: objects
- * `<stream>/keys/<sequence>/<bucket>-<part>`, records of the key's version and texts, spread over buckets by a hash. Whatever
+ * `<folder>/keys/<sequence>/<bucket>-<part>`, records of the key's version and texts and their checksum, spread over buckets by a hash. Whatever
  * a delivery's size, one bucket of the delivery before is held in memory at a time.
  */
 export interface KeySet {
@@ -29,7 +31,7 @@ const deletesPerBlock = 16_384
 const step = Failpoint.declare("files.keys", ["part.written"])
 
 /** Folder of a delivery's keys. */
-export const folder = (stream: string, sequence: string): string => `${stream}/keys/${sequence}/`
+export const folder = (log: string, sequence: string): string => `${log}/keys/${sequence}/`
 
 /** Gathers the keys of a delivery as its blocks go by. */
 export class Collector {
@@ -72,7 +74,7 @@ export class Collector {
       for (const [index, bucket] of this.buckets.entries()) {
         if (bucket.used === 0) continue
         const part = this.parts[index] as number
-        yield* store.put(partKey(this.folder, index, part), bucket.take())
+        yield* store.put(partKey(this.folder, index, part), sealed(bucket.take()))
         yield* step("part.written")
         this.parts[index] = part + 1
       }
@@ -136,8 +138,7 @@ export const restOf = (
           const mask = Math.min(before.parts.length, now.parts.length) - 1
           if ((index & mask) !== (bucket & mask) || rest.size === 0) continue
           for (let part = 0; part < (now.parts[index] as number); part++) {
-            const store = yield* ObjectStore
-            for (const { key } of records(yield* store.get(partKey(now.folder, index, part)))) {
+            for (const { key } of records(yield* read(partKey(now.folder, index, part)))) {
               rest.delete(Buffer.from(key).toString("latin1"))
             }
           }
@@ -188,12 +189,25 @@ export const remove = Effect.fn("KeySet.remove")(function* (set: KeySet) {
 })
 
 const partsOf = Effect.fnUntraced(function* (set: KeySet, bucket: number) {
-  const store = yield* ObjectStore
   const parts: Array<Uint8Array> = []
   for (let part = 0; part < (set.parts[bucket] ?? 0); part++) {
-    parts.push(yield* store.get(partKey(set.folder, bucket, part)))
+    parts.push(yield* read(partKey(set.folder, bucket, part)))
   }
   return parts
+})
+
+const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest()
+const digestBytes = 32
+
+/** A part with its checksum behind it. */
+const sealed = (bytes: Uint8Array): Uint8Array => Buffer.concat([bytes, digestOf(bytes)])
+
+const read = Effect.fnUntraced(function* (key: string) {
+  const store = yield* ObjectStore
+  const part = yield* store.get(key)
+  const bytes = part.subarray(0, -digestBytes)
+  if (digestOf(bytes).equals(part.subarray(-digestBytes))) return bytes
+  return yield* Sealed.damaged(`${key} does not have the checksum that it was written with`)
 })
 
 const keysOf = ({ table, columns }: Relation): Relation =>

@@ -1,11 +1,12 @@
 import { Clock, Effect, Option, Schema, Stream } from "effect"
-import { ConnectorError, InvalidData } from "@northstar/core/ConnectorError"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Failpoint from "@northstar/core/Failpoint"
 import { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Delivery } from "./Discovery.ts"
 import type { Refusal } from "./Refusal.ts"
+import * as Sealed from "./Sealed.ts"
 
-/** A delivery that was read to its end, `<stream>/accepted/<sequence>.json`: what became of its rows. */
+/** A delivery that was read to its end, `<folder>/accepted/<sequence>.json`: what became of its rows. */
 export const Accepted = Schema.Struct({
   format: Schema.Literal(1),
   sequence: Schema.String,
@@ -23,7 +24,7 @@ export const Accepted = Schema.Struct({
 })
 export type Accepted = typeof Accepted.Type
 
-/** A delivery of which nothing was captured, `<stream>/refused/<sequence>.json`. Its batch has no rows. */
+/** A delivery of which nothing was captured, `<folder>/refused/<sequence>.json`. Its batch has no rows. */
 export const Refused = Schema.Struct({
   format: Schema.Literal(1),
   sequence: Schema.String,
@@ -39,16 +40,16 @@ export type Refused = typeof Refused.Type
 const step = Failpoint.declare("files", ["accepted.written", "refused.written", "settled.written"])
 
 /** What became of a delivery read to its end, if it was. */
-export const accepted = (stream: string, sequence: string) => read(Accepted, acceptedKey(stream, sequence))
+export const accepted = (folder: string, sequence: string) => read(Accepted, acceptedKey(folder, sequence))
 
 /** Why a delivery was refused, if it was. */
-export const refusal = (stream: string, sequence: string) => read(Refused, refusedKey(stream, sequence))
+export const refusal = (folder: string, sequence: string) => read(Refused, refusedKey(folder, sequence))
 
 /** All refused deliveries, oldest first. */
-export const refusals = (stream: string): Stream.Stream<Refused, ConnectorError, ObjectStore> =>
+export const refusals = (folder: string): Stream.Stream<Refused, ConnectorError, ObjectStore> =>
   Stream.unwrap(
     Effect.map(ObjectStore, (store) =>
-      store.list(`${stream}/refused/`).pipe(
+      store.list(`${folder}/refused/`).pipe(
         Stream.mapEffect(({ key }) => read(Refused, key), { concurrency: 8 }),
         Stream.flatMap((found) => Stream.fromIterable(Option.toArray(found)))
       )
@@ -56,14 +57,14 @@ export const refusals = (stream: string): Stream.Stream<Refused, ConnectorError,
   )
 
 /** Writes what became of a delivery; another reading of it writes the same. */
-export const accept = Effect.fn("Verdict.accept")(function* (stream: string, found: Accepted) {
+export const accept = Effect.fn("Verdict.accept")(function* (folder: string, found: Accepted) {
   const store = yield* ObjectStore
-  yield* store.put(acceptedKey(stream, found.sequence), bytesOf(found))
+  yield* store.put(acceptedKey(folder, found.sequence), Sealed.bytesOf(found))
   yield* step("accepted.written")
 })
 
 /** Refuses a delivery for good; the first reason stays. */
-export const refuse = Effect.fn("Verdict.refuse")(function* (stream: string, delivery: Delivery, why: Refusal) {
+export const refuse = Effect.fn("Verdict.refuse")(function* (folder: string, delivery: Delivery, why: Refusal) {
   const store = yield* ObjectStore
   const { sequence, contract, key } = delivery
   const { detail, action } = why
@@ -76,7 +77,7 @@ export const refuse = Effect.fn("Verdict.refuse")(function* (stream: string, del
     action,
     refusedAtMs: yield* Clock.currentTimeMillis
   }
-  yield* Effect.retry(store.create(refusedKey(stream, sequence), bytesOf(refused)), {
+  yield* Effect.retry(store.create(refusedKey(folder, sequence), Sealed.bytesOf(refused)), {
     times: 1,
     while: (error) => error.isRetryable
   })
@@ -84,23 +85,21 @@ export const refuse = Effect.fn("Verdict.refuse")(function* (stream: string, del
 })
 
 /** Notes that a delivery's batch is durable: from now on nothing about it is decided again. */
-export const settle = Effect.fn("Verdict.settle")(function* (stream: string, sequence: string) {
+export const settle = Effect.fn("Verdict.settle")(function* (folder: string, sequence: string) {
   const store = yield* ObjectStore
-  yield* store.put(settledKey(stream, sequence), bytesOf({ format: 1 }))
+  yield* store.put(settledKey(folder, sequence), Sealed.bytesOf({ format: 1 }))
   yield* step("settled.written")
 })
 
 /** Whether a delivery's batch is durable. It may be so without being noted, for as long as it is the newest. */
-export const isSettled = (stream: string, sequence: string) =>
-  Effect.map(read(Settled, settledKey(stream, sequence)), Option.isSome)
+export const isSettled = (folder: string, sequence: string) =>
+  Effect.map(read(Settled, settledKey(folder, sequence)), Option.isSome)
 
 const Settled = Schema.Struct({ format: Schema.Literal(1) })
 
-const settledKey = (stream: string, sequence: string): string => `${stream}/settled/${sequence}.json`
-const acceptedKey = (stream: string, sequence: string): string => `${stream}/accepted/${sequence}.json`
-const refusedKey = (stream: string, sequence: string): string => `${stream}/refused/${sequence}.json`
-
-const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
+const settledKey = (folder: string, sequence: string): string => `${folder}/settled/${sequence}.json`
+const acceptedKey = (folder: string, sequence: string): string => `${folder}/accepted/${sequence}.json`
+const refusedKey = (folder: string, sequence: string): string => `${folder}/refused/${sequence}.json`
 
 const read = Effect.fnUntraced(function* <A>(
   schema: Schema.Codec<A>,
@@ -113,20 +112,5 @@ const read = Effect.fnUntraced(function* <A>(
     Effect.catchReason("ConnectorError", "InvalidData", () => Effect.succeedNone)
   )
   if (Option.isNone(bytes)) return Option.none()
-  const detail = `${key} cannot be read`
-  const found = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(
-    new TextDecoder().decode(bytes.value)
-  ).pipe(
-    Effect.mapError(
-      () =>
-        new ConnectorError({
-          connector: "files",
-          operation: "read verdict",
-          detail,
-          action: "Restore it from a backup of the landing store",
-          reason: new InvalidData({ detail })
-        })
-    )
-  )
-  return Option.some(found)
+  return Option.some(yield* Sealed.decode(schema, key, bytes.value))
 })

@@ -41,17 +41,23 @@ export interface Client {
   ) => Effect.Effect<Page, ConnectorError | Missing>
   /** A page of the events that hint at changes of a resource. */
   readonly events: (table: string, of: Resource, page: PageRequest) => Effect.Effect<Page, ConnectorError | Missing>
-  /** The object as it is now; `undefined` when it is deleted or does not exist. */
+  /**
+   * The object as it is now; `undefined` when Stripe says that it is deleted. `Missing` says nothing about the object: a key of
+   * another account or mode gets the same answer.
+   */
   readonly retrieve: (
     table: string,
     of: Resource,
     id: string
-  ) => Effect.Effect<StripeObject | undefined, ConnectorError>
+  ) => Effect.Effect<StripeObject | undefined, ConnectorError | Missing>
   /** Whether the key is of live mode. */
   readonly isLive: boolean
-  /** The account's id; `null` where the key may not read it. */
-  readonly account: Effect.Effect<string | null, ConnectorError>
+  /** The id of the key's account; `Unauthorized` where the key may not read it. */
+  readonly account: Effect.Effect<string, ConnectorError>
 }
+
+/** What a restricted key lacks that may not tell its account, and what stands in for it. */
+const accountPermission = `Accounts: Read (rak_accounts_kyc_basic_read), or name its account: Project.stripe({ account: "acct_…" })`
 
 /** Retries of the package after lost connections, conflicts and errors of the server. */
 const networkRetriesMax = 3
@@ -112,16 +118,16 @@ const of = (stripe: Stripe, limiter: RateLimiter, isLive: boolean): Client => {
         { endpoint: `${table}/id`, lane: "live" },
         () => resource.retrieve(stripe, id),
         asObject
-      ).pipe(Effect.catchTag("Missing", () => Effect.succeed(undefined))),
+      ),
     account: call(
-      { operation: "read the account", permission: "Accounts: Read (rak_accounts_kyc_basic_read)" },
+      { operation: "read the account", permission: accountPermission },
       { endpoint: "account", lane: "live" },
       () => stripe.accounts.retrieveCurrent(),
       (answer) => (isAccount(answer) ? { is: answer.id } : "an account without id")
     ).pipe(
-      Effect.catchTag("Missing", () => Effect.succeed(null)),
-      // A restricted key that may read the tables is good enough; a wrong key is told by the first list.
-      Effect.catchReason("ConnectorError", "Unauthorized", () => Effect.succeed(null))
+      Effect.catchTag("Missing", () =>
+        Effect.fail(misconfigured("read the account", "the server knows no account", "Check the endpoint's host."))
+      )
     )
   }
 }

@@ -77,9 +77,10 @@ export const step = Effect.fn("StripeCycle.step")(function* (
   const next = at.sequence + 1n
   const cycle = cycleSequence(begunMs)
   const sequence = isComplete && cycle > next ? cycle : next
+  const anchor = at.anchor ?? parts.map(({ part }) => Part.lasting(part)).find((found) => found !== undefined) ?? null
   const blocks = parts.map(({ part }) => Part.finish(part, sequence)).filter((block) => block !== undefined)
   return {
-    through: { ...at, sequence, tables },
+    through: { ...at, sequence, anchor, tables },
     blocks,
     committedAtMs: newest(blocks),
     completeThroughMs: done.every(({ sweptMs }) => sweptMs !== null) ? begunMs - reading.pace.overlapMs : undefined,
@@ -143,6 +144,7 @@ const advance = Effect.fnUntraced(function* (
   if (progress.long !== null) {
     const { kind, walk } = progress.long
     const left = yield* Part.list(part, walk, "long")
+    if (left === null) Part.hintUnmet(part, walk)
     progress = left === null ? ended(progress, progress.long, backfill) : { ...progress, long: { kind, walk: left } }
   }
   if (progress.listed !== null) {

@@ -16,7 +16,7 @@ export interface Asked {
   readonly permission: string
 }
 
-/** Stripe says that an object, or the one that a page should start after, does not exist. */
+/** Stripe says that it has no such object, or none that a page could start after, for this key's account and mode. */
 export class Missing {
   readonly _tag = "Missing"
 }

@@ -90,6 +90,7 @@ export const list = Effect.fnUntraced(function* (
     (page) => client.list(shape.table, shape.resource, page, lane),
     (objects) => {
       for (const object of objects) {
+        if (shape.resource.isDeletable) part.seen.meet(shape.table, object, walk)
         const problem = listed(part, object, lane, nowMs)
         if (problem !== undefined) return problem
       }
@@ -97,6 +98,14 @@ export const list = Effect.fnUntraced(function* (
     }
   )
 })
+
+/**
+ * At the end of a long walk: objects that it should have met are read by id, which tells a deletion whose event is lost. Known
+ * are those that this reader has met before.
+ */
+export const hintUnmet = ({ hints, seen, shape }: Part, walk: Walk): void => {
+  for (const id of seen.unmet(shape.table, walk)) if (!hints.has(id)) hints.set(id, 0)
+}
 
 /**
  * Takes an object from a list. One that was handed over with other content is read by id instead: that answer is never
@@ -123,15 +132,17 @@ const listed = (part: Part, object: StripeObject, lane: Lane, nowMs: number): Co
 /** Reads every hinted object as it is now. */
 export const followHints = Effect.fnUntraced(function* (part: Part): Effect.fn.Return<void, ConnectorError> {
   const { shape, client, seen, hints } = part
-  let absent = 0
+  let unreadable = 0
   yield* Effect.forEach(
     hints,
     Effect.fnUntraced(function* ([id, changedAt]) {
       const nowMs = yield* Clock.currentTimeMillis
-      const object = yield* client.retrieve(shape.table, shape.resource, id)
+      const object = yield* client
+        .retrieve(shape.table, shape.resource, id)
+        .pipe(Effect.catchTag("Missing", () => Effect.succeed(unknown)))
       yield* passed("object.retrieved")
-      if (object === undefined && !shape.resource.isDeletable) {
-        absent++
+      if (object === unknown) {
+        unreadable++
         return
       }
       const row = object === undefined ? undefined : yield* Effect.fromResult(texts(shape, object))
@@ -140,8 +151,21 @@ export const followHints = Effect.fnUntraced(function* (part: Part): Effect.fn.R
     }),
     { concurrency: retrievals, discard: true }
   )
-  if (absent > 0) yield* Effect.logWarning(`stripe: events of ${shape.table} name ${absent} objects that do not exist`)
+  if (unreadable > 0) {
+    yield* Effect.logWarning(
+      `stripe: ${unreadable} objects of ${shape.table} that events or lists name are not there for this key. What was captured of them stays`
+    )
+  }
 })
+
+/** Stripe does not know the object, which is no deletion: that is an answer of its own. */
+const unknown = Symbol("unknown")
+
+/** An object that was found in this batch and cannot be deleted at Stripe. */
+export const lasting = ({ found, shape }: Part): { readonly table: string; readonly id: string } | undefined => {
+  const [id] = shape.resource.isDeletable ? [] : found.keys()
+  return id === undefined ? undefined : { table: shape.table, id }
+}
 
 const take = (
   { found }: Part,
@@ -165,6 +189,7 @@ export const finish = (part: Part, sequence: bigint): Block | undefined => {
   for (const [id, row] of found) {
     const version = isWrittenOnce(shape) ? ([BigInt(row.created), 0] as const) : ([sequence, ordinal++] as const)
     block.begin(row.texts === undefined ? opDelete : opUpsert, ...version, row.changedAtUs)
+    if (row.texts === undefined) seen.forget(id)
     if (row.texts === undefined) put(block, key, id)
     else row.texts.forEach((text, column) => put(block, column, text))
     seen.setRow(id, row.digest)

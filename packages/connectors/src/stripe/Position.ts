@@ -33,9 +33,10 @@ export type Progress = typeof Progress.Type
 const Fields = Schema.Struct({
   /** Which accepted incarnation of the source this is; the first is 1. */
   epoch: Schema.Int,
-  /** The account's id; `null` where the key may not read it. */
-  account: Schema.NullOr(Schema.String),
+  account: Schema.String,
   isLive: Schema.Boolean,
+  /** An object that the account has for good, to know it by where the key may not tell its account; `null` before the first. */
+  anchor: Schema.NullOr(Schema.Struct({ table: Schema.String, id: Schema.String })),
   /**
    * The fetch sequence: rises with each batch and is the version of what the batch read. A batch that completes a cycle
    * lifts it to at least the Unix microseconds at which the cycle began, so that "everything up to now" is a position.

@@ -22,7 +22,7 @@ export interface Resource {
   readonly events: ReadonlyArray<string>
   /** Fields that change although the object is an entry of a ledger: they cannot be captured. */
   readonly changing: ReadonlyArray<string>
-  /** Whether the object can be deleted, so that one which is gone is a delete. */
+  /** Whether the object can be deleted: then sweeps look for those that they no longer meet. */
   readonly isDeletable: boolean
 }
 

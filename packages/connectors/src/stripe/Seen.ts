@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto"
+import type { StripeObject } from "./Client.ts"
+import type { Walk } from "./Position.ts"
 import type { Texts } from "./Shape.ts"
 
 /**
@@ -11,16 +13,25 @@ export interface Seen {
   readonly setRow: (id: string, digest: string) => void
   /** Whether the event is new; it is known from now on. */
   readonly isNewEvent: (id: string) => boolean
+  /** Notes that a walk has met an object. */
+  readonly meet: (table: string, object: StripeObject, walk: Walk) => void
+  /** At a walk's end: ids of its range that an earlier walk has met and this one has not. */
+  readonly unmet: (table: string, walk: Walk) => ReadonlyArray<string>
+  /** The object is gone: no walk has to meet it any more. */
+  readonly forget: (id: string) => void
 }
 
 /** About 100 bytes each. */
 const rowsMax = 500_000
 const eventsMax = 200_000
+/** Objects that one walk is said to miss: each costs a request. The next one says others. */
+const unmetMax = 1000
 
 /** Knows nothing yet. */
 export const make = (): Seen => {
   const rows = new Map<string, string>()
   const events = new Map<string, string>()
+  const met = new Map<string, { readonly table: string; readonly created: number; readonly begunMs: number }>()
   return {
     rowOf: (id) => {
       const digest = rows.get(id)
@@ -32,12 +43,24 @@ export const make = (): Seen => {
       const isNew = !events.has(id)
       put(events, id, "", eventsMax)
       return isNew
-    }
+    },
+    meet: (table, { created, id }, { begunMs }) => put(met, id, { table, created, begunMs }, rowsMax),
+    unmet: (table, { begunMs, since, until }) => {
+      const ids: Array<string> = []
+      for (const [id, last] of met) {
+        const isOfWalk = last.table === table && last.created >= since && last.created <= until
+        if (isOfWalk && last.begunMs < begunMs && ids.push(id) === unmetMax) break
+      }
+      // Those that are there after all count as met, so that the next walk asks for others.
+      for (const id of ids) met.set(id, { ...met.get(id)!, begunMs })
+      return ids
+    },
+    forget: (id) => met.delete(id)
   }
 }
 
 /** Puts an entry at the young end, and lets the oldest go when there are too many. */
-const put = (entries: Map<string, string>, id: string, value: string, max: number): void => {
+const put = <A>(entries: Map<string, A>, id: string, value: A, max: number): void => {
   entries.delete(id)
   entries.set(id, value)
   if (entries.size <= max) return

@@ -18,6 +18,8 @@ export interface Options extends Client.ClientOptions {
   readonly tables: ReadonlyArray<Table>
   /** Raised by a person who accepts another account or mode as the source; from 1. */
   readonly epoch: number
+  /** The account's id. Needed where the key may not read it; else it must be the key's. */
+  readonly account?: string
   /** Time between looks at events and lists. Default: 10 s. */
   readonly pollEvery?: Duration.Input
   /** How far each look reaches back, since Stripe shows new objects and events late. Default: 10 minutes. */
@@ -40,7 +42,7 @@ export interface Options extends Client.ClientOptions {
  *
  * Only a contract's columns leave this source. A column is read from the path that it is `renamedFrom`, else from its
  * own name: `metadata.order_id`. Times are Unix seconds at Stripe and become UTC in time columns; money stays in minor
- * units. A deleted customer is a delete if its event is among those that Stripe still lists.
+ * units. A deleted customer is a delete once Stripe answers so when it is read by id; that there is no such object is none.
  *
  * `head` is the present: it is reached when everything that there was to read at the call has been read.
  */
@@ -50,7 +52,7 @@ export const make = (options: Options): Source<Block, StripePosition> => ({
   open: Effect.gen(function* () {
     const shapes = yield* ofTables(options.tables)
     const client = yield* Client.make(options)
-    const opened: Opened = { options, client, shapes, account: yield* client.account }
+    const opened: Opened = { options, client, shapes, ...(yield* identify(client, options.account)) }
     return {
       read: (range) => read(opened, range),
       head: Effect.map(Clock.currentTimeMillis, (nowMs) =>
@@ -66,13 +68,31 @@ interface Opened {
   readonly options: Options
   readonly client: Client.Client
   readonly shapes: ReadonlyArray<Shape>
-  readonly account: string | null
+  readonly account: string
+  /** Whether Stripe said so, or only the configuration. */
+  readonly isTold: boolean
 }
+
+/**
+ * Which account the key is of. Nothing but `/v1/account` tells: no object names its account. Where a restricted key may not read
+ * it, a person says it, and `recognise` holds what was read against it.
+ */
+const identify = Effect.fnUntraced(function* (client: Client.Client, named: string | undefined) {
+  if (named === undefined) return { account: yield* client.account, isTold: true }
+  const told = yield* Effect.catchReason(client.account, "ConnectorError", "Unauthorized", () =>
+    Effect.succeed(undefined)
+  )
+  if (told === undefined) return { account: named, isTold: false }
+  if (told === named) return { account: named, isTold: true }
+  const detail = `the key is of account ${told}, the configuration names ${named}`
+  return yield* misconfigured("open", detail, "Correct the account in the configuration, or use a key of that account.")
+})
 
 const beginning = ({ options, account, client }: Opened): StripePosition => ({
   epoch: options.epoch,
   account,
   isLive: client.isLive,
+  anchor: null,
   sequence: 0n,
   tables: {}
 })
@@ -132,32 +152,46 @@ const definedOf = (times: {
  * Where to go on. A position of an earlier epoch is where the accepted new account takes over: its history is read from
  * the beginning, under the new epoch.
  */
-const resumable = (
+const resumable = Effect.fnUntraced(function* (
   opened: Opened,
   after: Option.Option<StripePosition>
-): Effect.Effect<StripePosition, ConnectorError> => {
+): Effect.fn.Return<StripePosition, ConnectorError> {
   const { options, account, client } = opened
-  if (Option.isNone(after) || after.value.epoch < options.epoch) return Effect.succeed(beginning(opened))
+  if (Option.isNone(after) || after.value.epoch < options.epoch) return beginning(opened)
   if (after.value.epoch > options.epoch) {
     const detail = "the position is of a later epoch than the source"
-    return Effect.fail(misconfigured("resume", detail, "Set the source's epoch to the position's."))
+    return yield* misconfigured("resume", detail, "Set the source's epoch to the position's.")
   }
   const then = after.value
-  const isSame = account === null || then.account === null || account === then.account
-  if (isSame && client.isLive === then.isLive) return Effect.succeed({ ...then, account: account ?? then.account })
-  const nameOf = (account: string | null, isLive: boolean) =>
-    `account ${account ?? "(unknown)"} in ${isLive ? "live" : "test"} mode`
+  const nameOf = (account: string, isLive: boolean) => `account ${account} in ${isLive ? "live" : "test"} mode`
   const before = nameOf(then.account, then.isLive)
-  return Effect.fail(
-    new ConnectorError({
-      connector: "stripe",
-      operation: "resume",
-      detail: `the key is of ${nameOf(account, client.isLive)}, what was read so far is of ${before}`,
-      action: "Use a key of that account and mode; where the new one is meant, raise the source's epoch by one",
-      reason: new HistoryLost({ after: before })
-    })
+  if (account !== then.account || client.isLive !== then.isLive) {
+    return yield* other(`the key is of ${nameOf(account, client.isLive)}, what was read so far is of ${before}`, before)
+  }
+  if (!(yield* recognise(opened, then))) {
+    return yield* other(`the key's account has not the objects that were read so far, of ${before}`, before)
+  }
+  return then
+})
+
+/** Whether the account has what was read of it: its ids are no other's. Needed where Stripe does not tell which it is. */
+const recognise = ({ client, isTold, shapes }: Opened, { anchor }: StripePosition) => {
+  const shape = shapes.find(({ table }) => table === anchor?.table)
+  if (isTold || anchor === null || shape === undefined) return Effect.succeed(true)
+  return client.retrieve(shape.table, shape.resource, anchor.id).pipe(
+    Effect.as(true),
+    Effect.catchTag("Missing", () => Effect.succeed(false))
   )
 }
+
+const other = (detail: string, before: string): ConnectorError =>
+  new ConnectorError({
+    connector: "stripe",
+    operation: "resume",
+    detail,
+    action: "Use a key of that account and mode; where the new one is meant, raise the source's epoch by one",
+    reason: new HistoryLost({ after: before })
+  })
 
 const paceOf = (options: Options): Pace => ({
   overlapMs: Duration.toMillis(options.overlap ?? "10 minutes"),

@@ -74,6 +74,10 @@ export const written: ReadonlyArray<(digits: string) => string> = [
   (digits) => grouped(digits, "-"),
   (digits) => grouped(digits, "\u00a0"),
   (digits) => grouped(digits, "\u2011"),
+  (digits) => grouped(digits, "\u2009"),
+  (digits) => grouped(digits, "--"),
+  (digits) => grouped(digits, "  "),
+  (digits) => grouped(digits, " \u2013 "),
   (digits) => (digits.length === 13 ? digits : Array.from(digits).join(" ")),
   (digits) => digits.padStart(digits.length === 13 ? 13 : 19, "0")
 ]

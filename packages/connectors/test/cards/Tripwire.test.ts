@@ -71,6 +71,9 @@ it("a wrong check digit, a longer number, another issuer and a code of a product
     "0049-151-12345673",
     // A tracking number of the US Postal Service in which four groups are one of a card.
     "9400 4111 1111 1111 1111 08",
+    // Columns of a table in a text.
+    "4111 1111     1111 1111",
+    "4111.1111.1111.1111",
     "tok_v1_47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
   ]
   for (const text of texts) assert.strictEqual(maskText(text), text)

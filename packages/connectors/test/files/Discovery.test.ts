@@ -1,13 +1,15 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Schedule, Stream } from "effect"
+import { Effect, Fiber, Option, Result, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ConnectorError, Unavailable } from "@northstar/core/ConnectorError"
 import { unbounded } from "@northstar/core/Position"
 import { FaultInjector } from "@northstar/core/testing"
 import * as Discovery from "../../src/files/Discovery.ts"
 import * as DropFolder from "../../src/files/DropFolder.ts"
+import * as FilesSource from "../../src/files/FilesSource.ts"
 import { ObjectStore } from "../../src/landing/ObjectStore.ts"
-import { contract, header, inWorld, readAll, source } from "./Drops.ts"
+import { Dice } from "../fuzz/Dice.ts"
+import { at, contract, header, inWorld, readAll, source } from "./Drops.ts"
 
 const stream = "shop/partner"
 const file = (content: string) => `${header}\n${content};sent;23.11.2026 10:00;1;\n`
@@ -190,13 +192,48 @@ it.effect("a long log is opened by its pages, and by its entries where a page is
   )
 )
 
+it.effect("a discovery log of which a byte was changed is InvalidData, wherever it lies", () =>
+  inWorld(({ path, put }) =>
+    Effect.gen(function* () {
+      put("in/a.csv", file("A"))
+      put("in/b.csv", "broken", 1)
+      const replaces = contract({ redelivery: "replaces" })
+      const from = source(path, [replaces])
+      yield* readAll(from)
+      yield* Effect.scoped(Effect.flatMap(from.open, (reader) => Effect.flatMap(at(2n), reader.release)))
+      put("in/a.csv", file("C"), 2)
+      const store = yield* ObjectStore
+      const keys = yield* Stream.runCollect(Stream.map(store.list(`${stream}/`), ({ key }) => key))
+      const kinds = new Set(keys.map((key) => key.split("/")[2]))
+      assert.deepStrictEqual(kinds, new Set(["accepted", "discovery", "keys", "refused", "settled"]))
+      const read = Effect.result(Effect.andThen(readAll(from, 2n), FilesSource.refused(stream)))
+      const dice = new Dice(7)
+      for (const key of keys.filter((name) => !name.includes("/settled/"))) {
+        const good = yield* store.get(key)
+        for (let n = 0; n < 6; n++) {
+          const at = dice.below(good.length)
+          yield* store.put(key, good.with(at, (good[at] ?? 0) ^ (1 << dice.below(8))))
+          const found = yield* read
+          const tag = Result.isFailure(found) && found.failure._tag === "ConnectorError" && found.failure.reason._tag
+          assert.strictEqual(tag, "InvalidData", `${key} at ${at}`)
+        }
+        yield* store.put(key, good)
+        yield* store.remove(`${stream}/accepted/${"3".padStart(20, "0")}.json`)
+      }
+      assert.isTrue(Result.isSuccess(yield* read))
+    })
+  )
+)
+
 it.effect("S6 incarnation: a log that ends before the watermark is refused", () =>
   inWorld(({ path, put }) =>
     Effect.gen(function* () {
       put("in/a.csv", file("A"))
       yield* readAll(source(path, [contract()]))
       const reader = yield* source(path, [contract()]).open
-      const error = yield* Effect.flip(Stream.runDrain(reader.read({ ...unbounded, after: Option.some(7n) })))
+      const error = yield* Effect.flip(
+        Stream.runDrain(reader.read({ ...unbounded, after: Option.some({ epoch: 1, delivery: 7n, id: "x" }) }))
+      )
       assert.strictEqual(error.reason._tag, "HistoryLost")
     }).pipe(Effect.scoped)
   )
@@ -215,7 +252,7 @@ it.effect("an open range follows the drop folder, at its interval and at a hint"
       const following = yield* Effect.scoped(
         Effect.flatMap(from.open, (reader) =>
           reader.read(unbounded).pipe(
-            Stream.tap(({ through }) => Effect.sync(() => seen.push(through))),
+            Stream.tap(({ through }) => Effect.sync(() => seen.push(through.delivery))),
             Stream.take(3),
             Stream.runDrain
           )

@@ -8,8 +8,10 @@ import * as Column from "@northstar/core/Column"
 import * as Table from "@northstar/core/Table"
 import type { Block, TextColumn } from "../../src/landing/Block.ts"
 import * as FolderStore from "../../src/landing/FolderStore.ts"
+import * as Discovery from "../../src/files/Discovery.ts"
 import * as DropFolder from "../../src/files/DropFolder.ts"
 import * as FileContract from "../../src/files/FileContract.ts"
+import type { FilesPosition } from "../../src/files/FilesPosition.ts"
 import * as FilesSource from "../../src/files/FilesSource.ts"
 
 /** Shipments as a partner sends them. */
@@ -39,14 +41,12 @@ export const contract = (
 
 export const header = "shipment_no;status;updated_at;weight;note"
 
-/** A drop folder and an object store for one test. */
-export const world = Effect.gen(function* () {
+/** A drop folder and an object store for one test, at the machine's own time. */
+export const folders = Effect.gen(function* () {
   const root = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "northstar-files-"))),
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
-  // Files are written at times of their own, all before this one.
-  yield* TestClock.setTime(1_795_500_000_000)
   const drop = join(root, "drop")
   mkdirSync(drop)
   /** Puts a file in place at once, written at a second of 2026-11-23 10:00 UTC. */
@@ -62,6 +62,9 @@ export const world = Effect.gen(function* () {
   return { root, path: drop, put, remove, store: FolderStore.layer(join(root, "store")) }
 })
 
+/** The same in test time: files are written at times of their own, all before this one. */
+export const world = Effect.andThen(TestClock.setTime(1_795_500_000_000), folders)
+
 /** A source over a folder of a world; files are taken at once. */
 export const source = (
   path: string,
@@ -70,6 +73,7 @@ export const source = (
 ) =>
   FilesSource.make({
     stream: "shop/partner",
+    epoch: 1,
     contracts,
     drop: DropFolder.folder({ path, settle: 0 }),
     ...options
@@ -122,7 +126,10 @@ export const readAll = (from: ReturnType<typeof source>, after?: bigint) =>
       const reader = yield* from.open
       const head = yield* reader.head
       if (Option.isNone(head)) return []
-      const range = { after: Option.fromUndefinedOr(after), through: head }
+      const range = {
+        after: after === undefined || after === 0n ? Option.none() : Option.some(yield* at(after)),
+        through: head
+      }
       return yield* Effect.retry(
         reader.read(range).pipe(Stream.mapEffect(drained), Stream.runCollect),
         Schedule.recurs(20)
@@ -130,9 +137,17 @@ export const readAll = (from: ReturnType<typeof source>, after?: bigint) =>
     })
   )
 
-const drained = (batch: Batch.Batch<Block, bigint>) =>
+/** The position behind a delivery of `shop/partner`. */
+export const at = (delivery: bigint) =>
+  Effect.map(Discovery.entry("shop/partner", delivery), (found): FilesPosition => ({
+    epoch: 1,
+    delivery,
+    id: Option.getOrThrow(found).id
+  }))
+
+const drained = (batch: Batch.Batch<Block, FilesPosition>) =>
   Stream.runCollect(batch.chunks).pipe(
-    Effect.map((chunks): Delivered => ({ through: batch.through, rows: chunks.flat().flatMap(rowsOf) }))
+    Effect.map((chunks): Delivered => ({ through: batch.through.delivery, rows: chunks.flat().flatMap(rowsOf) }))
   )
 
 /** Runs a test in a world of its own. */

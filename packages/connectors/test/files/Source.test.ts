@@ -10,7 +10,7 @@ import * as FileContract from "../../src/files/FileContract.ts"
 import * as FilesSource from "../../src/files/FilesSource.ts"
 import * as Verdict from "../../src/files/Verdict.ts"
 import { ObjectStore } from "../../src/landing/ObjectStore.ts"
-import { contract, type Delivered, header, inWorld, readAll, rowsOf, shipments, source, world } from "./Drops.ts"
+import { at, contract, type Delivered, header, inWorld, readAll, rowsOf, shipments, source, world } from "./Drops.ts"
 import { memoryStore } from "./MemoryStore.ts"
 
 const lines = (...all: ReadonlyArray<string>): string => all.map((line) => `${line}\n`).join("")
@@ -330,7 +330,7 @@ it.effect("a delivery that replaces deletes what it lacks, at the version of wha
         note: null
       })
       // What no delivery to come is compared with is forgotten.
-      yield* Effect.scoped(Effect.flatMap(from.open, (reader) => reader.release(4n)))
+      yield* Effect.scoped(Effect.flatMap(from.open, (reader) => Effect.flatMap(at(4n), reader.release)))
       const store = yield* ObjectStore
       const kept = yield* Stream.runCollect(
         Stream.map(store.list("shop/partner/keys/"), ({ key }) => Number(key.split("/")[3]))
@@ -452,7 +452,7 @@ it.effect("what was captured for good is not refused when it is read once more a
       const from = source(path, [contract()])
       put("in/a.csv", good)
       yield* readAll(from)
-      yield* Effect.scoped(Effect.flatMap(from.open, (reader) => reader.release(1n)))
+      yield* Effect.scoped(Effect.flatMap(from.open, (reader) => Effect.flatMap(at(1n), reader.release)))
       remove("in/a.csv")
       const error = yield* Effect.flip(readAll(from))
       assert.strictEqual(error._tag === "ConnectorError" ? error.reason._tag : "", "HistoryLost")

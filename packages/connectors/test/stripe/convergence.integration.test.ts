@@ -234,7 +234,7 @@ it.live("a customer deleted while its event comes late is gone in the end", () =
     const sink = new Sink()
     yield* Effect.gen(function* () {
       const customers = Array.from({ length: 20 }, (_, n) => local.world.addCustomer({ email: `${n}@example.com` }))
-      local.faults.eventLagMs = [0, 300_000]
+      local.faults.listLagMs = local.faults.eventLagMs = [0, 300_000]
       local.faults.eventsDuplicated = 0.5
       const dice = seeded(1)
       for (const { id } of customers.slice(5)) {

@@ -72,7 +72,8 @@ it.effect("a position is read from its text as it was", () =>
     }
     const at = {
       epoch: 1,
-      account: null,
+      account: "acct_1",
+      anchor: { table: "stripe.charges", id: "ch_1" },
       isLive: false,
       sequence: 1_796_950_800_002_000n,
       tables: { "stripe.charges": progress }

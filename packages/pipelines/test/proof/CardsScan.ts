@@ -10,8 +10,9 @@ export interface Planted {
 }
 
 /** What people and machines write between the digits of a number: of typographic signs their bytes in UTF-8 and UTF-16. */
-// oxlint-disable-next-line no-control-regex -- they are halves of characters
-const between = /[\u0010-\u0015\u002f] |[\0 \-\u00a0\u00c2]|\u00e2\u0080[\u00af\u0090-\u0095]/g
+const between =
+  // oxlint-disable-next-line no-control-regex -- they are halves of characters
+  /[\u0001-\u000a\u0010-\u0015\u002f] |[\0 \-\u00a0\u00c2]|\u00e2\u0080[\u0080-\u008a\u00af\u0090-\u0095]/g
 
 /** Fewer digits are nobody's card number. */
 const runs = /\d{12,}/g

@@ -17,6 +17,12 @@ export interface Page<A> {
   readonly hasMore: boolean
 }
 
+/** A change as lists show it; without an item it is a removal. */
+interface Late<A> {
+  readonly item: A | undefined
+  readonly listedFromMs: number
+}
+
 type Field<A> = (item: A) => string | null
 
 /**
@@ -28,6 +34,8 @@ export class Collection<A extends { readonly id: string; readonly created: numbe
   readonly #items: Array<A> = []
   /** World time (ms) from which an object is in lists. */
   readonly #listedFromMs: Array<number> = []
+  /** Of objects whose last changes are late in lists: what lists showed before, and from when on they show each change. */
+  readonly #late = new Map<number, Array<Late<A>>>()
   readonly #removed = new Set<string>()
   readonly #places = new Map<string, number>()
   readonly #indexed: Readonly<Record<string, Field<A>>>
@@ -56,13 +64,19 @@ export class Collection<A extends { readonly id: string; readonly created: numbe
     if (place !== undefined) this.#post(field, value, place)
   }
 
-  replace(item: A): void {
+  /** `get` answers the new object at once, lists show it `lagMs` later. */
+  replace(item: A, nowMs: number, lagMs: number): void {
     const place = this.#places.get(item.id)
-    if (place !== undefined) this.#items[place] = item
+    if (place === undefined) return
+    this.#change(place, item, nowMs, lagMs)
+    this.#items[place] = item
   }
 
-  /** Out of lists for good. */
-  remove(id: string): void {
+  /** Removed at once, and out of lists for good `lagMs` later. */
+  remove(id: string, nowMs: number, lagMs: number): void {
+    const place = this.#places.get(id)
+    if (place === undefined) return
+    this.#change(place, undefined, nowMs, lagMs)
     this.#removed.add(id)
   }
 
@@ -89,14 +103,34 @@ export class Collection<A extends { readonly id: string; readonly created: numbe
     const isNewestFirst = query.endingBefore === undefined
     const data: Array<A> = []
     for (const place of walk(driver ?? [undefined], from, to, isNewestFirst)) {
-      const item = this.#items[place]
-      if (item === undefined || (this.#listedFromMs[place] ?? 0) > nowMs || this.#removed.has(item.id)) continue
+      const item = this.#listed(place, nowMs)
+      if (item === undefined || (this.#listedFromMs[place] ?? 0) > nowMs) continue
       if (!rest.every((lists) => lists.some((list) => list[lowerBound(list, place)] === place))) continue
       if (!this.#matches(query, item)) continue
       if (data.length === query.limit) return { data: isNewestFirst ? data : data.toReversed(), hasMore: true }
       data.push(item)
     }
     return { data: isNewestFirst ? data : data.toReversed(), hasMore: false }
+  }
+
+  #change(place: number, item: A | undefined, nowMs: number, lagMs: number): void {
+    if (lagMs === 0 && !this.#late.has(place)) return
+    const late = this.#late.get(place) ?? [{ item: this.#items[place], listedFromMs: -Infinity }]
+    late.push({ item, listedFromMs: nowMs + lagMs })
+    this.#late.set(place, late)
+  }
+
+  /** What lists show of a place. As time only moves forward, what came before that is forgotten. */
+  #listed(place: number, nowMs: number): A | undefined {
+    const item = this.#items[place]
+    const late = this.#late.get(place)
+    if (late === undefined) return item === undefined || this.#removed.has(item.id) ? undefined : item
+    late.splice(
+      0,
+      late.findLastIndex(({ listedFromMs }) => listedFromMs <= nowMs)
+    )
+    if (late.length === 1) this.#late.delete(place)
+    return late[0]?.item
   }
 
   #post(field: string, value: string, place: number): void {

@@ -10,6 +10,8 @@ export type Refusal =
   | "conflict"
   /** 403: the key lacks the right. */
   | "forbidden"
+  /** 404 `resource_missing`, whatever there is: what a key of another account or mode gets. */
+  | "missing"
   /** 500, not executed. */
   | "broken"
   /** 503, not executed. */
@@ -42,7 +44,7 @@ export type Delay = readonly [fromMs: number, toMs: number]
  * objects, ids and amounts as the same history without.
  */
 export class Faults {
-  /** How long a new object is missing from lists, while its retrieval by id already answers. */
+  /** How long lists show a new, changed or deleted object as it was, while its retrieval by id already answers. */
   listLagMs: Delay = [0, 0]
   /** How long a new event is missing from the list; its `created` stays the time of the change. */
   eventLagMs: Delay = [0, 0]

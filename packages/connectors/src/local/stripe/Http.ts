@@ -204,6 +204,12 @@ const refusals: Readonly<
     type: "invalid_request_error",
     message: "The provided key does not have the required permissions for this endpoint."
   },
+  missing: {
+    status: 404,
+    type: "invalid_request_error",
+    code: "resource_missing",
+    message: "No such object."
+  },
   broken: { status: 500, type: "api_error", message: "An unknown error occurred" },
   unavailable: { status: 503, type: "api_error", message: "Service temporarily unavailable" }
 }

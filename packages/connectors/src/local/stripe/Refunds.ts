@@ -58,7 +58,7 @@ export const settle = (state: State, id: string, outcome: "succeeded" | "failed"
   const isOpen = refund.status === "pending" || (refund.status === "succeeded" && outcome === "failed")
   if (!isOpen) return refused("status_transition_invalid", `A refund that is ${refund.status} cannot be ${outcome}`)
   const { pending_reason: _, ...settled } = refund
-  state.collections.refund.replace(settled)
+  state.replace("refund", settled)
   if (outcome === "succeeded") {
     const booked = refund.balance_transaction === null ? book(state, refund) : {}
     return Result.succeed(state.change("refund", id, { status: "succeeded", ...booked }, updated))

@@ -88,9 +88,19 @@ export class State {
     const before = this.collections[kind].get(id)
     // Ids here come from objects that this state holds and never drops.
     const after = { ...before, ...patch } as Shapes[K]
-    this.collections[kind].replace(after)
+    this.replace(kind, after)
     for (const type of events) this.emit(type, after, tellsPrevious(type) ? previousOf(before, patch) : undefined)
     return after
+  }
+
+  /** Replaces an object without an event. */
+  replace<K extends Kind>(kind: K, object: Shapes[K]): void {
+    this.collections[kind].replace(object, this.#nowMs, this.faults.draw(this.faults.listLagMs))
+  }
+
+  /** Deletes an object. */
+  remove(kind: Kind, id: string): void {
+    this.collections[kind].remove(id, this.#nowMs, this.faults.draw(this.faults.listLagMs))
   }
 
   emit(type: string, object: object, previous?: object): void {

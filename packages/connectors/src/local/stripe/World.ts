@@ -164,7 +164,7 @@ export class World {
     if (customer === undefined || this.state.collections.customer.isRemoved(id)) {
       return missing("customer", id, "id", 404)
     }
-    this.state.collections.customer.remove(id)
+    this.state.remove("customer", id)
     this.state.emit("customer.deleted", customer)
     return Result.succeed({ id })
   }

@@ -96,6 +96,34 @@ it.live("with list lag new objects are missing from lists in no order while thei
   )
 )
 
+it.live("with list lag lists show changes and deletions late, while retrieval answers them", () =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { world, faults, stripe } = yield* server()
+      const { charge } = paid(world)
+      const customer = world.addCustomer({ email: "a@example.com" })
+      faults.listLagMs = [5000, 5000]
+      Result.getOrThrow(world.refund({ charge: charge.id, amountMinor: 100 }))
+      Result.getOrThrow(world.deleteCustomer(customer.id))
+      const refunded = () =>
+        Effect.map(
+          answered(() => stripe.charges.list()),
+          ({ data }) => data.map(({ amount_refunded }) => amount_refunded)
+        )
+      const customers = () =>
+        Effect.map(
+          answered(() => stripe.customers.list()),
+          ({ data }) => data.length
+        )
+      assert.strictEqual((yield* answered(() => stripe.charges.retrieve(charge.id))).amount_refunded, 100)
+      assert.isTrue((yield* answered(() => stripe.customers.retrieve(customer.id))).deleted)
+      assert.deepStrictEqual([yield* refunded(), yield* customers()], [[0], 1])
+      world.advance(5000)
+      assert.deepStrictEqual([yield* refunded(), yield* customers()], [[100], 0])
+    })
+  )
+)
+
 it.live("an object changes and others appear in the middle of a page walk", () =>
   Effect.scoped(
     Effect.gen(function* () {
