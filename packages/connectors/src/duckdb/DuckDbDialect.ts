@@ -1,5 +1,6 @@
 import type { ColumnType } from "@northstar/core/Column"
 import { type Dialect, literal } from "../warehouse/Dialect.ts"
+import { isOfOurEra, patterns } from "../warehouse/ValueText.ts"
 import { canonicalDuckDb, digestDuckDb } from "./Canonical.ts"
 
 const id = (name: string): string => `"${name.replaceAll('"', '""')}"`
@@ -55,7 +56,14 @@ const exact: Partial<Record<ColumnType["kind"], RegExp>> = {
   timestamptz: /^timestamp(\(\d\))? with time zone$/
 }
 
+/**
+ * Types of PostgreSQL that print days of all eras, 24:00:00 and infinity, all of which DuckDB holds. A text without a type is
+ * that of a key, which was looked at when its row came.
+ */
+const printsMore = /^((date|time(stamp)?(\(\d\))? with(out)? time zone)?)$/
+
 const parse = (text: string, of: ColumnType, sourceType = ""): string => {
+  if (of.kind in patterns && !printsMore.test(sourceType)) return parseStrictly(text, of)
   if (exact[of.kind]?.test(sourceType) === true) {
     return `TRY_CAST(${of.kind.startsWith("int") ? text : commonEra(text)} AS ${type(of)})`
   }
@@ -91,6 +99,14 @@ const parse = (text: string, of: ColumnType, sourceType = ""): string => {
   }
 }
 
+/** What any other source wrote: the same texts as in every other engine. */
+const parseStrictly = (text: string, of: ColumnType): string => {
+  // Sound: asked for its kinds only.
+  const pattern = patterns[of.kind as keyof typeof patterns]
+  const era = of.kind === "time" || of.kind === "uuid" ? "" : ` AND ${isOfOurEra(text)}`
+  return `CASE WHEN regexp_full_match(${text}, ${literal(pattern)})${era} THEN TRY_CAST(${text} AS ${type(of)}) END`
+}
+
 /** At the far ends of the calendar another zone's time does not exist: NULL there, rather than an error for the batch. */
 const event: Dialect["event"] = (value, of, zone) => {
   if (of.kind === "timestamptz") return { at: value, day: `CAST(TRY(timezone(${literal(zone)}, ${value})) AS DATE)` }
@@ -115,8 +131,15 @@ export const duckdb: Dialect = {
   jsonObject: (entries) =>
     `to_json(struct_pack(${entries.map(([name, value]) => `${id(name)} := ${value}`).join(", ")}))::VARCHAR`,
   jsonArray: (texts) => `to_json([${texts.join(", ")}])::VARCHAR`,
-  segment: (file) => `read_parquet(${literal(file)}, file_row_number = true)`,
-  rowNumber: "file_row_number",
+  segments: (attached) => {
+    const files = attached.map(({ file }) => literal(file))
+    const same = attached.map(
+      ({ segment }, index) => `(${files[index]}, ${literal(segment.file.path)}, ${segment.writtenAtMs * 1000})`
+    )
+    return `read_parquet([${files.join(", ")}], filename = '_segment_file', file_row_number = true) AS r
+    JOIN (VALUES ${same.join(", ")}) AS f (_segment_file, _segment, _written_us) ON r._segment_file = f._segment_file`
+  },
+  rowNumber: "r.file_row_number",
   createStage: (name, columns) =>
     `CREATE OR REPLACE TEMP TABLE ${id(name)} (${columns.map(([sql, of]) => `${sql} ${of}`).join(", ")})`,
   columnsOf: (schema) =>

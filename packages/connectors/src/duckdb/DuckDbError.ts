@@ -7,7 +7,7 @@ import {
   Unauthorized,
   Unavailable
 } from "@northstar/core/ConnectorError"
-import { conflictReason } from "../warehouse/Warehouse.ts"
+import { conflictReason, mistakeReason } from "../warehouse/Warehouse.ts"
 
 const connector = "duckdb"
 
@@ -106,8 +106,17 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
     /^(Parser|Binder|Catalog) Error/,
     ({ text, where }) => {
       const detail = `${namesOnly(text)} (${where})`
-      return { detail, action: "Correct the statement", reason: new InvalidData({ detail }) }
+      return { detail, action: "Correct the statement", reason: mistakeReason() }
     }
+  ],
+  [
+    // The message of such an error quotes values: only its class is told.
+    /^(Conversion|Invalid Input|Mismatch Type|Out of Range) Error/,
+    ({ text, where }) => ({
+      detail: `${/^[A-Za-z ]+ Error/.exec(text)?.[0] ?? "an error"} in: ${where}`,
+      action: "Check the statement and the types of the values it reads",
+      reason: mistakeReason()
+    })
   ]
 ]
 

@@ -1,15 +1,17 @@
 import type { ColumnType } from "@northstar/core/Column"
 import type { Dialect } from "../warehouse/Dialect.ts"
+import { isOfOurEra, patterns } from "../warehouse/ValueText.ts"
 import { reservedWords } from "./ReservedWords.ts"
 import { canonicalSnowflake, digestSnowflake } from "./SnowflakeCanonical.ts"
 
 /**
  * Names of lower-case letters stand without quotes, so that people find them in the upper case they expect; a reserved word
- * is quoted in that case. Every other name is quoted as it is.
+ * is quoted in that case. So are names of upper-case letters, which are the same to Snowflake: a column that was renamed
+ * from one to the other at the source is one column. Every other name is quoted as it is.
  */
 const id = (name: string): string => {
-  const isPlain = /^[a-z_][a-z0-9_]*$/.test(name)
-  if (isPlain && !reservedWords.has(name.toUpperCase())) return name
+  const isPlain = /^([a-z_][a-z0-9_]*|[A-Z_][A-Z0-9_]*)$/.test(name)
+  if (isPlain && !reservedWords.has(name.toUpperCase())) return name.toLowerCase()
   return `"${(isPlain ? name.toUpperCase() : name).replaceAll('"', '""')}"`
 }
 
@@ -56,15 +58,9 @@ const isInteger = /^(smallint|integer|bigint)$/
 
 const matches = (text: string, pattern: string): string => `REGEXP_LIKE(${text}, '${pattern}')`
 
-const day = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-const clock = "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"
-
 /** A clock's text with six digits behind the point. */
 const sixDigits = (time: string, text: string): string =>
   `${time} || RPAD(COALESCE(REGEXP_SUBSTR(${text}, '[.][0-9]+'), '.'), 7, '0')`
-
-/** Calendar days of the years 1 to 9999, those that Snowflake supports. */
-const isOfOurEra = (text: string): string => `${text} >= '0001'`
 
 /** Guards come first: a cast alone would take other texts, or round them. What Snowflake cannot hold is NULL as well. */
 const parse = (text: string, of: ColumnType, sourceType = ""): string => {
@@ -91,15 +87,15 @@ const parse = (text: string, of: ColumnType, sourceType = ""): string => {
     case "bytes":
       return `CASE WHEN STARTSWITH(${text}, CHR(92) || 'x') AND ${matches(`SUBSTR(${text}, 3)`, "([0-9a-fA-F]{2})*")} THEN TRY_TO_BINARY(SUBSTR(${text}, 3), 'HEX') END`
     case "uuid":
-      return `CASE WHEN ${matches(text, "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")} THEN LOWER(${text}) END`
+      return `CASE WHEN ${matches(text, patterns.uuid)} THEN LOWER(${text}) END`
     case "date":
-      return `CASE WHEN ${matches(text, day)} AND ${isOfOurEra(text)} THEN TRY_TO_DATE(${text}, 'YYYY-MM-DD') END`
+      return `CASE WHEN ${matches(text, patterns.date)} AND ${isOfOurEra(text)} THEN TRY_TO_DATE(${text}, 'YYYY-MM-DD') END`
     case "time":
-      return `CASE WHEN ${matches(text, clock)} THEN TRY_TO_TIME(${sixDigits(`SUBSTR(${text}, 1, 8)`, text)}, 'HH24:MI:SS.FF6') END`
+      return `CASE WHEN ${matches(text, patterns.time)} THEN TRY_TO_TIME(${sixDigits(`SUBSTR(${text}, 1, 8)`, text)}, 'HH24:MI:SS.FF6') END`
     case "timestamp":
-      return `CASE WHEN ${matches(text, `${day}[ T]${clock}`)} AND ${isOfOurEra(text)} THEN TRY_TO_TIMESTAMP_NTZ(${sixDigits(dayAndClock(text), text)}, 'YYYY-MM-DD HH24:MI:SS.FF6') END`
+      return `CASE WHEN ${matches(text, patterns.timestamp)} AND ${isOfOurEra(text)} THEN TRY_TO_TIMESTAMP_NTZ(${sixDigits(dayAndClock(text), text)}, 'YYYY-MM-DD HH24:MI:SS.FF6') END`
     case "timestamptz":
-      return `CASE WHEN ${matches(text, `${day}[ T]${clock}(Z|[-+][0-9]{2}(:[0-9]{2})?)?`)} AND ${isOfOurEra(text)} THEN TRY_TO_TIMESTAMP_LTZ(${sixDigits(dayAndClock(text), text)} || ${offset(text)}, 'YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM') END`
+      return `CASE WHEN ${matches(text, patterns.timestamptz)} AND ${isOfOurEra(text)} THEN TRY_TO_TIMESTAMP_LTZ(${sixDigits(dayAndClock(text), text)} || ${offset(text)}, 'YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM') END`
   }
 }
 
@@ -137,7 +133,7 @@ const list = (open: string, parts: ReadonlyArray<string>, close: string): string
 const declaredType = `CASE WHEN data_type = 'NUMBER' THEN 'NUMBER(' || TO_VARCHAR(numeric_precision) || ',' || TO_VARCHAR(numeric_scale) || ')' WHEN data_type = 'TEXT' THEN 'VARCHAR'
   WHEN data_type IN ('TIME', 'TIMESTAMP_NTZ', 'TIMESTAMP_LTZ') THEN data_type || '(' || TO_VARCHAR(datetime_precision) || ')' ELSE data_type END`
 
-/** A stored name as it was given to `id`. */
+/** A stored name as it was given to `id`, in lower-case letters where those of both cases are one name. */
 const given = (name: string): string =>
   `CASE WHEN ${matches(name, "[A-Z_][A-Z0-9_]*")} THEN LOWER(${name}) ELSE ${name} END`
 
@@ -163,11 +159,15 @@ export const snowflake: Dialect = {
       "}"
     )})`,
   jsonArray: (texts) => `(${list("[", texts.map(jsonText), "]")})`,
-  segment: (file) => {
-    const [table, path] = split(file)
-    return `(SELECT * FROM ${table} WHERE _segment_file = ${literal(path)})`
+  segments: (attached) => {
+    const same = attached.map(
+      ({ segment, file }) =>
+        `(${literal(split(file)[1])}, ${literal(segment.file.path)}, ${segment.writtenAtMs * 1000})`
+    )
+    return `${split(attached[0]!.file)[0]} AS r
+    JOIN (VALUES ${same.join(", ")}) AS f (_segment_file, _segment, _written_us) ON r._segment_file = f._segment_file`
   },
-  rowNumber: "_segment_row",
+  rowNumber: "r._segment_row",
   createStage: (name, columns) =>
     `CREATE OR REPLACE TEMPORARY TABLE ${id(name)} (${columns.map(([sql, of]) => `${sql} ${of}`).join(", ")})`,
   columnsOf: (schema) =>

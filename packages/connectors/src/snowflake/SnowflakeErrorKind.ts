@@ -1,3 +1,4 @@
+import { Duration } from "effect"
 import {
   Busy,
   type ConnectorError,
@@ -6,7 +7,7 @@ import {
   Unauthorized,
   Unavailable
 } from "@northstar/core/ConnectorError"
-import { conflictReason } from "../warehouse/Warehouse.ts"
+import { conflictReason, missingReason, mistakeReason } from "../warehouse/Warehouse.ts"
 import type { SnowflakeConfig } from "./SnowflakeConfig.ts"
 
 /** What a failure is about. */
@@ -41,6 +42,13 @@ const invalid = (detail: string, action: string) => ({ detail, action, reason: n
 const unavailable = (detail: string, action: string) => ({ detail, action, reason: new Unavailable({ cause: detail }) })
 
 const apply = "Run `northstar warehouse apply`"
+
+/**
+ * How long a killed program's transaction may keep its locks: Snowflake aborts the statement that was under way 5 minutes
+ * after the connection was lost (ABORT_DETACHED_QUERY), and then the transaction once it has stood idle for 5 minutes while
+ * it blocked another one.
+ */
+const deadLocksWithin = Duration.minutes(11)
 
 /**
  * The first pattern that `<code> <message>` matches decides. Codes as Snowflake documents or prints them; a message is
@@ -120,7 +128,7 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
     ({ where }) => {
       const detail = `another transaction holds a lock on the table (${where})`
       const action = "Run it again; SHOW LOCKS names the transaction, and SYSTEM$ABORT_TRANSACTION ends it"
-      return { detail, action, reason: new Busy({ holder: "another transaction" }) }
+      return { detail, action, reason: new Busy({ holder: "another transaction", leavesWithin: deadLocksWithin }) }
     }
   ],
   [
@@ -158,19 +166,19 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
   ],
   [
     /^(002003|002043|002001|00200[24]|090105|090106) /,
-    ({ where, message, config }) =>
-      misconfigured(
-        `${namesIn(message)} does not exist, or role ${config.role} may not see it (${where})`,
-        `${apply}: it says what is missing and creates it`
-      )
+    ({ where, message, config }) => ({
+      detail: `${namesIn(message)} does not exist, or role ${config.role} may not see it (${where})`,
+      action: `${apply}: it says what is missing and creates it`,
+      reason: missingReason()
+    })
   ],
   [
     /^000904 /,
-    ({ where, message }) =>
-      misconfigured(
-        `the warehouse does not have a column that the statement names${columnIn(message)} (${where})`,
-        `Nothing was written. If a column was changed by hand: \`northstar warehouse plan\` says what differs from the contracts, apply adds it`
-      )
+    ({ where, message }) => ({
+      detail: `the warehouse does not have a column that the statement names${columnIn(message)} (${where})`,
+      action: `Nothing was written. If a column was changed by hand: \`northstar warehouse plan\` says what differs from the contracts, apply adds it`,
+      reason: missingReason()
+    })
   ],
   [
     /^0030\d\d /,
@@ -194,11 +202,11 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
   ],
   [
     /^100\d\d\d /,
-    ({ where }) =>
-      invalid(
-        `a value does not fit its column's type (${where})`,
-        "Nothing was written. Check the types of the values it reads"
-      )
+    ({ where }) => ({
+      detail: `a value does not fit its column's type (${where})`,
+      action: "Nothing was written. Check the types of the values it reads",
+      reason: mistakeReason()
+    })
   ],
   [
     /^00[0-3]\d\d\d .*(SQL compilation error|invalid (identifier|parameter)|syntax|unsupported feature)/is,
@@ -206,10 +214,8 @@ const kinds: ReadonlyArray<readonly [RegExp, Kind]> = [
       const at = /line \d+ at position \d+/.exec(message)?.slice(0, 1) ?? []
       const about =
         /(invalid identifier|invalid parameter|unsupported feature) '([\w$.": =()]+)'/i.exec(message)?.slice(1, 3) ?? []
-      return invalid(
-        [`SQL error ${code} (${where})`, ...at, about.join(" ")].filter(Boolean).join(", "),
-        "Correct the statement"
-      )
+      const detail = [`SQL error ${code} (${where})`, ...at, about.join(" ")].filter(Boolean).join(", ")
+      return { detail, action: "Correct the statement", reason: mistakeReason() }
     }
   ],
   [

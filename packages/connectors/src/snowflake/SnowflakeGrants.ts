@@ -1,4 +1,7 @@
-/** The roles of people and programs. Only the publisher writes curated tables; no person has it. */
+/**
+ * The roles of people and programs. Only the publisher writes curated tables; no person has it. It has the loader's role, by
+ * which segments are read from the stage; whoever has that alone can look at what landed, and not at what was curated.
+ */
 export type Role = "loader" | "publisher" | "finance" | "operations" | "support" | "auditor"
 
 /** A privilege that a role has on an object; all names as SHOW GRANTS prints them. */
@@ -6,7 +9,7 @@ export interface Grant {
   readonly role: string
   readonly privilege: string
   /** As SHOW GRANTS prints it: `FILE_FORMAT`. */
-  readonly kind: "DATABASE" | "SCHEMA" | "WAREHOUSE" | "TABLE" | "VIEW" | "STAGE" | "FILE_FORMAT"
+  readonly kind: "DATABASE" | "SCHEMA" | "WAREHOUSE" | "TABLE" | "VIEW" | "STAGE" | "FILE_FORMAT" | "ROLE"
   readonly name: string
 }
 
@@ -64,10 +67,9 @@ export const grants = (objects: {
       ...schemasOf(role).flatMap((schema) => to(role, "SCHEMA", `${database}.${schema}`, "USAGE")),
       ...warehouses[role].flatMap((warehouse) => to(role, "WAREHOUSE", `NORTHSTAR_${warehouse}`, "USAGE"))
     ]),
-    ...(["loader", "publisher"] as const).flatMap((role) => [
-      ...to(role, "STAGE", `${database}.NORTHSTAR.LANDING`, "USAGE"),
-      ...to(role, "FILE_FORMAT", `${database}.NORTHSTAR.SEGMENT`, "USAGE")
-    ]),
+    ...to("loader", "STAGE", `${database}.NORTHSTAR.LANDING`, "USAGE"),
+    ...to("loader", "FILE_FORMAT", `${database}.NORTHSTAR.SEGMENT`, "USAGE"),
+    ...to("publisher", "ROLE", roleName("loader"), "USAGE"),
     ...tables.flatMap(({ schema, name }) => {
       const full = `${database}.${schema}.${name}`
       const isControl = schema === "NORTHSTAR"

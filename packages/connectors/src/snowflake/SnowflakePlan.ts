@@ -132,6 +132,7 @@ const grantMigrations = (desired: DesiredState, current: CurrentState): Readonly
   )
   return [
     ...[...groups].map(([target, list]) => {
+      if (list[0]!.kind === "ROLE") return safe(`grant ${target.replace(" TO ROLE ", " to ")}`, `GRANT ${target}`)
       const privileges = list.map(({ privilege }) => privilege).join(", ")
       return safe(`grant ${privileges} on ${target.replace(" TO ROLE ", " to ")}`, `GRANT ${privileges} ON ${target}`)
     }),

@@ -45,9 +45,12 @@ export const open = Effect.fn("SnowflakeSession.open")(function* (
   return session
 })
 
-/** What a session must not inherit. Formats are those of DuckDB's texts as far as Snowflake can print them. */
+/**
+ * What a session must not inherit. Formats are those of DuckDB's texts as far as Snowflake can print them. A statement whose
+ * program was killed would else run, and hold its locks, up to the statement timeout.
+ */
 const pinned = ({ lockTimeoutSeconds, statementTimeoutSeconds }: Resolved): string =>
-  `ALTER SESSION SET TIMEZONE = 'UTC' AUTOCOMMIT = TRUE MULTI_STATEMENT_COUNT = 1
+  `ALTER SESSION SET TIMEZONE = 'UTC' AUTOCOMMIT = TRUE MULTI_STATEMENT_COUNT = 1 ABORT_DETACHED_QUERY = TRUE
   ERROR_ON_NONDETERMINISTIC_MERGE = TRUE QUOTED_IDENTIFIERS_IGNORE_CASE = FALSE STRICT_JSON_OUTPUT = TRUE
   TIMESTAMP_TYPE_MAPPING = 'TIMESTAMP_NTZ' WEEK_START = 0 WEEK_OF_YEAR_POLICY = 0 DATE_OUTPUT_FORMAT = 'YYYY-MM-DD' TIME_OUTPUT_FORMAT = 'HH24:MI:SS.FF6'
   TIMESTAMP_NTZ_OUTPUT_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF6'

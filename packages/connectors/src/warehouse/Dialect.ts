@@ -1,4 +1,5 @@
 import type { ColumnType } from "@northstar/core/Column"
+import type { AttachedSegment } from "./Warehouse.ts"
 
 /** How one engine says what the statements need. Every function takes and gives SQL expressions. */
 export interface Dialect {
@@ -32,9 +33,12 @@ export interface Dialect {
   readonly jsonObject: (entries: ReadonlyArray<readonly [name: string, value: string]>) => string
   /** A JSON array text of texts. */
   readonly jsonArray: (texts: ReadonlyArray<string>) => string
-  /** Rows of a segment file, for a FROM clause. `file` is what the engine reads it by, as `Warehouse.attach` gave it. */
-  readonly segment: (file: string) => string
-  /** Number of a row in its segment file: a column of `segment`. */
+  /**
+   * Rows of segments of one relation, for a FROM clause, which names each segment once: their columns as `r`, and as `f` what
+   * is the same for all rows of a file, `f._segment` (its path in the log) and `f._written_us` (Unix microseconds).
+   */
+  readonly segments: (attached: ReadonlyArray<AttachedSegment>) => string
+  /** Number of a row in its own segment file: an expression over `segments`. */
   readonly rowNumber: string
   /** Creates an empty stage table of this session, replacing an earlier one; not visible to others. DDL: never inside a transaction. */
   readonly createStage: (name: string, columns: ReadonlyArray<readonly [sql: string, type: string]>) => string

@@ -16,17 +16,29 @@ export interface Slice {
   readonly recent?: { readonly column: string; readonly bound: string }
 }
 
-/** Count and checksum of the current rows of a slice, to hold against the source's of the same slice. */
-export const digest = Effect.fn("Digests.digest")(function* (
+/** Count and checksum of the current rows of slices that follow each other, to hold against the source's of the same slices. */
+export const digests = Effect.fn("Digests.digests")(function* (
   session: Session,
   dialect: Dialect,
   model: Model,
-  slice: Slice
+  slices: ReadonlyArray<Slice>
 ) {
-  const [row] = yield* session.query(
-    `SELECT count(*) AS n, CAST(coalesce(sum(${rowDigest(dialect, model)}), 0) AS VARCHAR) AS checksum FROM ${model.curated} WHERE ${within(dialect, model, slice)}`
+  // One scan finds the part of each row: many scans would each pass over the same row groups.
+  const ends = slices.slice(0, -1).flatMap(({ through }, index) => {
+    return through === null ? [] : [`WHEN NOT (${beyond(dialect, model, through)}) THEN ${index}`]
+  })
+  const part = ends.length === 0 ? "0" : `CASE ${ends.join(" ")} ELSE ${ends.length} END`
+  const whole = { ...slices[0], after: slices[0]?.after ?? null, through: slices.at(-1)?.through ?? null }
+  const rows = yield* session.query(
+    `SELECT part, count(*) AS n, CAST(sum(digest) AS VARCHAR) AS checksum FROM (
+      SELECT ${part} AS part, ${rowDigest(dialect, model)} AS digest FROM ${model.curated} WHERE ${within(dialect, model, whole)}
+    ) AS parts GROUP BY part`
   )
-  return { rows: Number(row?.["n"] ?? 0), checksum: BigInt(String(row?.["checksum"] ?? "0")) }
+  const found = new Map(rows.map((row) => [Number(row["part"]), row]))
+  return slices.map((_, index) => ({
+    rows: Number(found.get(index)?.["n"] ?? 0),
+    checksum: BigInt(String(found.get(index)?.["checksum"] ?? "0"))
+  }))
 })
 
 /** Keys of a slice's current rows with their digests, as `[key texts as JSON, digest]`. */
@@ -48,9 +60,9 @@ export const keys = Effect.fn("Digests.keys")(function* (
 /** A state that a key was in: its row's digest, or `null` where it had no row. */
 export type State = bigint | null
 
-/** Positions of one epoch: `from` and `through` are those of a read of the source. */
-export interface Span {
-  readonly epoch: number
+/** A key, and the positions between which the source's row of it was read. */
+export interface Sought {
+  readonly key: KeyTexts
   readonly from: bigint
   readonly through: bigint
 }
@@ -62,32 +74,36 @@ export interface Known {
 }
 
 /**
- * Looks keys up, all at once: the answer at an index is of the key at that index. A key that has changed since the
+ * Looks keys of one epoch up, all at once: the answer at an index is of the key at that index. A key that has changed since the
  * source was read may be in another state now: then the states between count too, if its row is the last of them.
  */
 export const lookUp = Effect.fn("Digests.lookUp")(function* (
   session: Session,
   dialect: Dialect,
   model: Model,
-  keys: ReadonlyArray<KeyTexts>,
-  span: Span
+  epoch: number,
+  keys: ReadonlyArray<Sought>
 ) {
   const sought = `sought_${model.name}`
   const stage = dialect.id(sought)
-  const columns = model.key.map(({ sql, type }) => [sql, dialect.type(type)] as const)
-  yield* session.execute(dialect.createStage(sought, [["_index", dialect.type({ kind: "int32" })], ...columns]))
-  if (keys.length > 0) yield* session.execute(`INSERT INTO ${stage} ${soughtQuery(dialect, model, keys)}`)
+  const columns = [
+    ["_index", dialect.type({ kind: "int32" })] as const,
+    ["_first", dialect.versionType] as const,
+    ["_beyond", dialect.versionType] as const,
+    ...model.key.map(({ sql, type }) => [sql, dialect.type(type)] as const)
+  ]
+  yield* session.execute(dialect.createStage(sought, columns))
+  if (keys.length > 0) yield* session.execute(`INSERT INTO ${stage} ${soughtQuery(dialect, model, epoch, keys)}`)
   const current = yield* session.query(
     `SELECT s._index AS i, CAST(${rowDigest(dialect, model, "t.")} AS VARCHAR) AS d FROM ${stage} AS s JOIN ${model.curated} AS t ON ${sameKey(model, "t", "s")}`,
     [],
     { rowsMax: statesMax }
   )
-  const first = versionNumber({ epoch: span.epoch, position: span.from + 1n, ordinal: 0, revision: 0 })
   const changes = yield* session.query(
     `SELECT i, op, d, moved, beyond FROM (
       SELECT s._index AS i, h._op AS op, h._version AS v, CASE WHEN h._unchanged IS NULL THEN CAST(${rowDigest(dialect, model, "h.")} AS VARCHAR) END AS d,
-        h._version >= ${first} AS moved, h._version >= ${versionNumber({ epoch: span.epoch, position: span.through + 1n, ordinal: 0, revision: 0 })} AS beyond,
-        max(CASE WHEN h._version < ${first} THEN h._version END) OVER (PARTITION BY s._index) AS base
+        h._version >= s._first AS moved, h._version >= s._beyond AS beyond,
+        max(CASE WHEN h._version < s._first THEN h._version END) OVER (PARTITION BY s._index) AS base
       FROM ${stage} AS s JOIN ${model.history} AS h ON ${sameKey(model, "h", "s")}) AS changes
     WHERE base IS NULL OR v >= base ORDER BY v`,
     [],
@@ -117,11 +133,16 @@ const known = (now: State, changes: ReadonlyArray<Readonly<Record<string, unknow
   return { now, states }
 }
 
-const soughtQuery = (dialect: Dialect, model: Model, keys: ReadonlyArray<KeyTexts>): string => {
-  const values = keys.map((key, index) => `(${[String(index), ...key.map(literal)].join(", ")})`)
+const soughtQuery = (dialect: Dialect, model: Model, epoch: number, keys: ReadonlyArray<Sought>): string => {
+  const behind = (position: bigint) =>
+    String(versionNumber({ epoch, position: position + 1n, ordinal: 0, revision: 0 }))
+  const values = keys.map(
+    ({ key, from, through }, index) =>
+      `(${[String(index), behind(from), behind(through), ...key.map(literal)].join(", ")})`
+  )
   const names = model.key.map((_, index) => `t${index}`)
   const columns = model.key.map(({ sql, type }, index) => `${dialect.parse(`t${index}`, type)} AS ${sql}`)
-  return `SELECT _index, ${columns.join(", ")} FROM (VALUES ${values.join(", ")}) AS v(_index, ${names.join(", ")})`
+  return `SELECT _index, _first, _beyond, ${columns.join(", ")} FROM (VALUES ${values.join(", ")}) AS v(_index, _first, _beyond, ${names.join(", ")})`
 }
 
 /** Whether a key has a change in quarantine. */

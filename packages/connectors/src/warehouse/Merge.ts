@@ -41,8 +41,10 @@ export const mergeNewest = Effect.fn("Merge.newest")(function* (
 ) {
   const rows = newest(dialect, model, publication, source)
   for (const lane of yield* lanesOf(session, dialect, model, source)) {
+    const ofLane = `SELECT * FROM (${rows}) AS n WHERE ${lane.condition}`
     const pruning = yield* pruningOf(session, model, source, lane)
-    yield* session.execute(mergeSql(dialect, model, `SELECT * FROM (${rows}) AS n WHERE ${lane.condition}`, pruning))
+    const isNew = pruning === undefined
+    yield* session.execute(isNew ? insertSql(dialect, model, ofLane) : mergeSql(dialect, model, ofLane, pruning))
   }
 })
 
@@ -59,6 +61,14 @@ const onePerKey = (model: Model, { facts }: Source): string =>
   facts.keys === facts.rows
     ? ""
     : ` QUALIFY row_number() OVER (PARTITION BY ${model.key.map(({ sql }) => sql).join(", ")} ORDER BY _version DESC) = 1`
+
+/** Rows of which the table has none: a third of what a MERGE that matches nothing takes DuckDB. */
+const insertSql = (dialect: Dialect, model: Model, source: string): string => {
+  const columns = curatedColumns(dialect, model)
+    .map(([sql]) => sql)
+    .join(", ")
+  return `INSERT INTO ${model.curated} (${columns}) SELECT ${columns} FROM (${source}) AS s WHERE s._op = 1`
+}
 
 /** `pruning` only narrows where target rows are looked for: each condition holds for every row that has a partner. */
 const mergeSql = (dialect: Dialect, model: Model, source: string, pruning: ReadonlyArray<string>): string => {
@@ -123,7 +133,10 @@ const boundsOf = (dialect: Dialect, { sql, type }: ModelColumn, low: string, hig
 /** Dates named in one statement at most; beyond them the bounds of the keys must do. */
 const datesMax = 400
 
-/** Conditions that every target row of a lane satisfies: looked up by key, in two columns of what the bounds leave. */
+/**
+ * Conditions that every target row of a lane satisfies: looked up by key, in two columns of what the bounds leave.
+ * Undefined when there is no such row.
+ */
 const pruningOf = Effect.fnUntraced(function* (session: Session, model: Model, source: Source, { bounds }: Lane) {
   if (model.table.event === undefined) return bounds
   const keys = model.key.map(({ sql }) => sql).join(", ")
@@ -139,6 +152,5 @@ const pruningOf = Effect.fnUntraced(function* (session: Session, model: Model, s
     ...(dates.length === 0 ? [] : [`t._business_date IN (${dates.join(", ")})`]),
     ...(anyNull ? ["t._business_date IS NULL"] : [])
   ]
-  // Nothing of the lane is there yet: no row can match.
-  return isListed.length === 0 ? ["FALSE"] : [...bounds, `(${isListed.join(" OR ")})`]
+  return isListed.length === 0 ? undefined : [...bounds, `(${isListed.join(" OR ")})`]
 })

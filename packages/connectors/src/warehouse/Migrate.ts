@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import type { Dialect } from "./Dialect.ts"
 import {
   controlName,
@@ -9,7 +9,7 @@ import {
   type Model,
   registerTable
 } from "./Model.ts"
-import type { Session } from "./Warehouse.ts"
+import { isConflict, isMistake, type Session } from "./Warehouse.ts"
 
 /** A statement that brings the warehouse to what the contracts say, and what it does in words. */
 export interface Migration {
@@ -57,12 +57,13 @@ const tableMigrations = (
 ): ReadonlyArray<Migration> => {
   if (existing === undefined) {
     const list = columns.map(([sql, type]) => `${sql} ${type}`).join(", ")
-    return [{ description: `create ${name}`, sql: `CREATE TABLE ${sqlName} (${list})`, destructive: false }]
+    return [{ description: `create ${name}`, sql: `${create} ${sqlName} (${list})`, destructive: false }]
   }
   const types = new Map(existing.map((row) => [String(row["c"]), String(row["d"])]))
   return columns.flatMap(([sql, type]): ReadonlyArray<Migration> => {
     const column = model.columns.find((candidate) => candidate.sql === sql)?.name ?? sql
-    const stands = types.get(column)
+    // Snowflake does not tell a name of upper-case letters from one of lower-case letters, and gives it in the latter.
+    const stands = types.get(column) ?? (column === column.toUpperCase() ? types.get(column.toLowerCase()) : undefined)
     if (stands === undefined) {
       const before = model.table.columns[column]?.aliases.find((alias) => types.has(alias))
       if (before !== undefined && model.table.columns[before] === undefined) {
@@ -82,6 +83,9 @@ const tableMigrations = (
     ]
   })
 }
+
+/** Another task may create it first. */
+const create = "CREATE TABLE IF NOT EXISTS"
 
 const canonicalType = (type: string): string =>
   type.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ").replaceAll(" ", "").toUpperCase()
@@ -116,7 +120,7 @@ export const registrations = (
   planned: ReadonlyArray<Migration>
 ): ReadonlyArray<Migration> =>
   models
-    .filter((model) => planned.some(({ sql }) => sql.startsWith(`CREATE TABLE ${model.curated} `)))
+    .filter((model) => planned.some(({ sql }) => sql.startsWith(`${create} ${model.curated} `)))
     .map((model) => safe(`register table ${model.name}`, registerTable(model)))
 
 /** A migration that loses and rewrites nothing. */
@@ -133,18 +137,27 @@ export const execute = Effect.fn("Migrate.execute")(function* (
   return { applied, left: migrations.filter((migration) => !applied.includes(migration)) }
 })
 
-/** Creates the control tables and applies what is not destructive; returns what it did and what it left. */
-export const apply = Effect.fn("Migrate.apply")(function* (
-  session: Session,
-  dialect: Dialect,
-  models: ReadonlyArray<Model>,
-  options: { readonly destructive: boolean } = { destructive: false }
-) {
-  for (const statement of controlTables(dialect)) yield* session.execute(statement)
-  const done = yield* execute(session, yield* plan(session, dialect, models), options)
-  for (const model of models) yield* session.execute(registerTable(model))
-  return done
-})
+/**
+ * Creates the control tables and applies what is not destructive; returns what it did and what it left. Where another task
+ * does the same at once it is planned again: a statement is in conflict with the other's, or wrong after it.
+ */
+export const apply = Effect.fn("Migrate.apply")(
+  function* (
+    session: Session,
+    dialect: Dialect,
+    models: ReadonlyArray<Model>,
+    options: { readonly destructive: boolean } = { destructive: false }
+  ) {
+    for (const statement of controlTables(dialect)) yield* session.execute(statement)
+    const done = yield* execute(session, yield* plan(session, dialect, models), options)
+    for (const model of models) yield* session.execute(registerTable(model))
+    return done
+  },
+  Effect.retry({
+    schedule: Schedule.spaced("50 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 40 })),
+    while: (error) => isConflict(error) || isMistake(error)
+  })
+)
 
 /** Renders the marts' queries as views. */
 export const applyMarts = Effect.fn("Migrate.applyMarts")(function* (

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { type Dialect, literal } from "./Dialect.ts"
 import type { Model } from "./Model.ts"
 import { isAccepted, stageKey } from "./Outcome.ts"
+import { alike } from "./Stage.ts"
 import type { AttachedSegment, Session } from "./Warehouse.ts"
 
 /** How a quarantined change was resolved that a later batch could publish. */
@@ -28,14 +29,15 @@ export const quarantine = Effect.fnUntraced(function* (
   const setAside = yield* session.query(
     `SELECT DISTINCT _segment FROM ${model.stage} WHERE _reason IS NOT NULL AND _outcome IS NULL`
   )
-  for (const { _segment } of setAside) {
-    const { segment, file } = segments.find((candidate) => candidate.segment.file.path === _segment)!
+  const paths = new Set(setAside.map(({ _segment }) => _segment))
+  for (const group of alike(segments.filter(({ segment }) => paths.has(segment.file.path)))) {
+    const [{ segment }] = group
     const values = dialect.jsonObject(segment.columns.map(({ name }) => [name, `r.${dialect.id(name)}`] as const))
     quarantined += yield* session.execute(
       `INSERT INTO northstar.quarantine SELECT ${literal(model.name)}, ${key}, s._version, s._op, s._reason, ${literal(batch)}, s._segment,
         s._source_commit_at, s._ingested_at, ${now}, r._unchanged, s._moved_from, ${values}, NULL, NULL
-      FROM ${model.stage} AS s JOIN ${dialect.segment(file)} AS r ON s._row = r.${dialect.rowNumber}
-      WHERE s._segment = ${literal(String(_segment))} AND s._reason IS NOT NULL AND s._outcome IS NULL`
+      FROM ${dialect.segments(group)} JOIN ${model.stage} AS s ON s._segment = f._segment AND s._row = ${dialect.rowNumber}
+      WHERE s._reason IS NOT NULL AND s._outcome IS NULL`
     )
   }
   return quarantined

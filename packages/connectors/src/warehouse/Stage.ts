@@ -28,32 +28,48 @@ export const stageColumns = (dialect: Dialect, model: Model): ReadonlyArray<read
   ]
 }
 
-/**
- * The stage of one table: every change of its segments with typed columns, `_version`, where it came from (`_segment`,
- * `_row`), `_reason`, which names the first thing wrong with the row, `_broken_key`, the text of an unusable key, and
- * `_outcome`, which publishing fills in. Nothing is dropped: what cannot be read is there with a reason.
- */
-export const stageQuery = (dialect: Dialect, model: Model, segments: ReadonlyArray<AttachedSegment>): string =>
-  segments.map((segment) => segmentQuery(dialect, model, segment)).join("\nUNION ALL\n")
+/** Segments that one statement reads at most: their list alone is then a quarter of the megabyte that Snowflake takes. */
+const segmentsMax = 1_000
 
-const segmentQuery = (dialect: Dialect, model: Model, { segment, file }: AttachedSegment): string => {
-  const source = (name: string): string => {
-    const from = sourceColumn(model.table, name, segment.columns)
-    return from === undefined ? `CAST(NULL AS ${dialect.type({ kind: "text" })})` : dialect.id(from)
-  }
-  const sourceType = (name: string): string | undefined => {
-    const from = sourceColumn(model.table, name, segment.columns)
-    return segment.columns.find((column) => column.name === from)?.type
-  }
+/** Segments that one query can read: of one relation, epoch and revision, in the order given. */
+export const alike = (
+  segments: ReadonlyArray<AttachedSegment>
+): ReadonlyArray<readonly [AttachedSegment, ...Array<AttachedSegment>]> => {
+  const groups = Map.groupBy(segments, ({ segment }) =>
+    [segment.file.fingerprint, segment.epoch, segment.revision].join(" ")
+  )
+  return [...groups.values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / segmentsMax) }, (_, index) => {
+      const start = index * segmentsMax
+      // Sound: no group is empty.
+      return group.slice(start, start + segmentsMax) as [AttachedSegment, ...Array<AttachedSegment>]
+    })
+  )
+}
+
+/**
+ * The stage of one table from segments that are `alike`: every change of theirs with typed columns, `_version`, where it
+ * came from (`_segment`, `_row`), `_reason`, which names the first thing wrong with the row, `_broken_key`, the text of an
+ * unusable key, and `_outcome`, which publishing fills in. Nothing is dropped: what cannot be read is there with a reason.
+ */
+export const stageQuery = (
+  dialect: Dialect,
+  model: Model,
+  segments: readonly [AttachedSegment, ...ReadonlyArray<AttachedSegment>]
+): string => {
+  const [{ segment }] = segments
+  const from = (name: string) => sourceColumn(model.table, name, segment.columns)
   const parsed = model.columns.map(({ name, sql, type }) => {
-    const text = source(name)
-    return `${dialect.parse(text, type, sourceType(name))} AS ${sql}, ${text} AS ${raw(dialect, name)}`
+    const source = segment.columns.find((column) => column.name === from(name))
+    const text =
+      source === undefined ? `CAST(NULL AS ${dialect.type({ kind: "text" })})` : `r.${dialect.id(source.name)}`
+    return `${dialect.parse(text, type, source?.type)} AS ${sql}, ${text} AS ${raw(dialect, name)}`
   })
-  const texts = `SELECT ${literal(segment.file.path)} AS _segment, ${dialect.rowNumber} AS _row, _op,
+  const texts = `SELECT f._segment AS _segment, ${dialect.rowNumber} AS _row, _op,
     ${versionSql(dialect, segment.epoch, segment.revision + model.table.revision)} AS _version, ${dialect.instantOfUs("_committed_at")} AS _source_commit_at,
-    ${dialect.instant(segment.writtenAtMs)} AS _ingested_at, ${unchanged(dialect, model, segment)} AS _unchanged, _moved_from, _flagged,
+    ${dialect.instantOfUs("f._written_us")} AS _ingested_at, ${unchanged(dialect, model, segment)} AS _unchanged, _moved_from, _flagged,
     ${parsed.join(",\n    ")}
-  FROM ${dialect.segment(file)}`
+  FROM ${dialect.segments(segments)}`
   const typed = model.columns.map(({ sql }) => sql).join(", ")
   return `SELECT _segment, _row, _op, _version, _source_commit_at, _ingested_at, _unchanged, _moved_from, ${typed},
   ${eventColumns(dialect, model)},

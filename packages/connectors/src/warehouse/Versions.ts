@@ -8,13 +8,20 @@ import type { Table } from "@northstar/core/Table"
  * "As of" a moment: `_recorded_at <= moment and (_superseded_at is null or _superseded_at > moment)`.
  */
 export const view = (table: Table): { readonly name: string; readonly query: string } => {
-  const key = table.key.map((name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name}"`)).join(", ")
+  const key = table.key.map(portable).join(", ")
   return {
     name: `${table.name}__versions`,
     query: `select v.*, case when newer_at < v._recorded_at then v._recorded_at else newer_at end as _superseded_at
 from (
   select h.*, min(h._recorded_at) over (partition by ${key} order by h._version desc rows between unbounded preceding and 1 preceding) as newer_at
-  from curated.${table.name}__history h
+  from curated.${portable(`${table.name}__history`)} h
 ) v`
   }
 }
+
+/**
+ * A name between quotes, reserved words included, for every engine: Snowflake keeps a name of lower-case letters in upper
+ * case, and DuckDB does not tell them apart.
+ */
+const portable = (name: string): string =>
+  `"${(/^[a-z_][a-z0-9_]*$/.test(name) ? name.toUpperCase() : name).replaceAll('"', '""')}"`

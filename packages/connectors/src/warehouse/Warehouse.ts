@@ -1,5 +1,5 @@
 import { Context, type Effect, type Scope } from "effect"
-import { type ConnectorError, Unavailable } from "@northstar/core/ConnectorError"
+import { type ConnectorError, InvalidData, Misconfigured, Unavailable } from "@northstar/core/ConnectorError"
 import type { ObjectStore } from "../landing/ObjectStore.ts"
 import type { Segment } from "../landing/Segment.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -15,7 +15,7 @@ export class Warehouse extends Context.Service<
     /** Opens a session: one connection, one transaction at a time. Closing the scope rolls back what is open. */
     readonly session: Effect.Effect<Session, ConnectorError, Scope.Scope>
     /**
-     * Makes segments of one table readable by `dialect.segment` in this session until the scope closes: copies them here,
+     * Makes segments of one table readable by `dialect.segments` in this session until the scope closes: copies them here,
      * or loads them into a table of the session. Fails with `InvalidData` where a file is not what the log recorded.
      */
     readonly attach: (
@@ -28,7 +28,7 @@ export class Warehouse extends Context.Service<
   }
 >()("@northstar/connectors/Warehouse") {}
 
-/** A segment with what `dialect.segment` reads it by (a verified local path, or its path in an external stage). */
+/** A segment with what `dialect.segments` reads it by (a verified local path, or its path in an external stage). */
 export interface AttachedSegment {
   readonly segment: Segment
   readonly file: string
@@ -67,6 +67,17 @@ export const conflictReason = (): Unavailable => new Unavailable({ cause: confli
 /** Whether that is why; a session that is lost is `Unavailable` as well, and only a new one helps. */
 export const isConflict = ({ reason }: ConnectorError): boolean =>
   reason._tag === "Unavailable" && reason.cause === conflict
+
+const mistake = "wrong statement"
+
+/** Why a statement failed that is wrong itself: its SQL, or what it does with the values it reads. */
+export const mistakeReason = (): InvalidData => new InvalidData({ detail: mistake })
+
+/** Why a statement failed that names what is not there: it is wrong itself, or the warehouse is not set up. */
+export const missingReason = (): Misconfigured => new Misconfigured({ detail: mistake })
+
+/** Whether it is one of the two: whoever wrote the statement can correct it. */
+export const isMistake = ({ reason }: ConnectorError): boolean => "detail" in reason && reason.detail === mistake
 
 /**
  * What statements are run for: pipeline, stream, run, batch. An engine with a query history keeps it there (Snowflake: the

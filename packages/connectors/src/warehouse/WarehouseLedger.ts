@@ -36,24 +36,24 @@ export const layer = Layer.effect(
   })
 )
 
-/** Time between two writes for the sake of failures alone. */
+/** Time between two writes for the sake of failures of one lane that nothing good came between. */
 const failuresEveryMs = 300_000
 
 /**
  * The same for a warehouse that costs money while it works: facts wait in memory until something is loaded, since the
- * warehouse is awake then, or until the program ends. A run that found nothing to do leaves none. Commits that wait are
- * told as one.
+ * warehouse is awake then, or until the program ends. A failure is written at once; the next ones of its lane wait like the
+ * rest. A run that found nothing to do leaves none. Commits that wait are told as one.
  */
 export const layerSparing = Layer.effect(
   RunLedger,
   Effect.gen(function* () {
     const warehouse = yield* Warehouse
     let waiting: ReadonlyArray<RunEntry> = []
-    let writtenAtMs = 0
+    /** When the last failure that woke the warehouse was written, by lane; none where it has committed since. */
+    const toldAtMs = new Map<string, number>()
     const flush = Effect.gen(function* () {
       const entries = waiting
       waiting = []
-      writtenAtMs = entries.at(-1)?.atMs ?? writtenAtMs
       yield* write(warehouse, entries).pipe(
         // Also when whoever asked has stopped waiting for it.
         Effect.onExit((exit) =>
@@ -68,9 +68,15 @@ export const layerSparing = Layer.effect(
       append: (entry) => {
         waiting = joined(waiting, entry)
         const { fact, key, atMs } = entry
-        const isAwake = fact._tag === "Committed" && !key.stream.endsWith("/capture")
-        const isFailure = fact._tag === "Failed" && atMs - writtenAtMs > failuresEveryMs
-        return isAwake || isFailure ? flush : Effect.void
+        const lane = `${key.pipeline}/${key.stream}`
+        if (fact._tag === "Committed") {
+          toldAtMs.delete(lane)
+          return key.stream.endsWith("/capture") ? Effect.void : flush
+        }
+        const isNew = atMs - (toldAtMs.get(lane) ?? -Infinity) > failuresEveryMs
+        if (fact._tag !== "Failed" || !isNew) return Effect.void
+        // Only once it is written: what could not be told is told with the next attempt's failure.
+        return Effect.tap(flush, () => Effect.sync(() => toldAtMs.set(lane, atMs)))
       },
       entries: (key) => read(warehouse, key)
     })

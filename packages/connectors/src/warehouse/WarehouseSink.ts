@@ -16,7 +16,7 @@ import { make as makeModel, type Model } from "./Model.ts"
 import { publishTable, type Staged } from "./Publish.ts"
 import * as Shapes from "./Shapes.ts"
 import { createRefoldStages } from "./Refold.ts"
-import { stageColumns, stageQuery } from "./Stage.ts"
+import { alike, stageColumns, stageQuery } from "./Stage.ts"
 import { isConflict, type Session, StatementTag, Warehouse } from "./Warehouse.ts"
 import * as Watermarks from "./Watermarks.ts"
 
@@ -194,7 +194,9 @@ const stage = Effect.fnUntraced(function* <P>(
   prepared.add(model.name)
   const files = yield* attach(session, model.name, segments).pipe(Effect.provideService(ObjectStore, store))
   yield* session.execute(dialect.createStage(`stage_${model.name}`, stageColumns(dialect, model)))
-  yield* session.execute(`INSERT INTO ${model.stage} ${stageQuery(dialect, model, files)}`)
+  for (const group of alike(files)) {
+    yield* session.execute(`INSERT INTO ${model.stage} ${stageQuery(dialect, model, group)}`)
+  }
   const counted = yield* session.query(`SELECT count(*) AS n FROM ${model.stage}`)
   const rows = Number(counted[0]?.["n"])
   const written = segments.reduce((sum, { file }) => sum + file.rows, 0)

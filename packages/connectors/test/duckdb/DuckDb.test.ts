@@ -226,6 +226,19 @@ describe("file", () => {
     })
   )
 
+  it.live(
+    "without a limit of one's own it takes a gibibyte at most, and a checkpoint merges short row groups once",
+    () =>
+      Effect.gen(function* () {
+        const { owner } = yield* doors
+        const [found] = yield* (yield* owner.session).query(
+          "SELECT current_setting('memory_limit') AS memory, current_setting('max_vacuum_tasks') AS vacuum"
+        )
+        expect(found?.["memory"]).toMatch(/^(1\.0 GiB|[0-9.]+ MiB)$/)
+        expect(found?.["vacuum"]).toBe("1")
+      })
+  )
+
   it.live("a session after its warehouse has closed is told so", () =>
     Effect.gen(function* () {
       const file = join(yield* folder, "warehouse.duckdb")

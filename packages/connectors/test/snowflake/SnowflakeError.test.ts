@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Redacted } from "effect"
+import { Duration, Redacted } from "effect"
 import { failureOf, fromSnowflake, isGone, isUnanswered, outcomeOf } from "../../src/snowflake/SnowflakeError.ts"
 
 const config = {
@@ -109,6 +109,12 @@ const cases: ReadonlyArray<readonly [code: string | number, message: string, rea
 ]
 
 describe("Snowflake's errors", () => {
+  it("a lock of a killed program is waited for until Snowflake must have aborted its transaction", () => {
+    const cause = Object.assign(new Error("this lock has not yet been released"), { code: "000625" })
+    const { reason } = fromSnowflake({ config, operation: "execute", sql }, failureOf(cause))
+    assert.deepStrictEqual(reason._tag === "Busy" ? reason.leavesWithin : undefined, Duration.minutes(11))
+  })
+
   for (const [code, message, reason, words] of cases) {
     it(`${code} ${message.slice(0, 40).split("\n")[0]} is ${reason}, and shows no value`, () => {
       const error = fromSnowflake(

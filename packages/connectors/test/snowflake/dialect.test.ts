@@ -99,24 +99,6 @@ const cases: ReadonlyArray<{ readonly type: ColumnType; readonly texts: Readonly
   { type: { kind: "bytes" }, texts: ["\\x", "\\x00ff27", "\\xDEad", "\\x0", "\\xzz", "00"] }
 ]
 
-const float = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^(NaN|-?Infinity)$/
-const day = String.raw`(?!0000)\d{4}-\d\d-\d\d`
-const clock = String.raw`([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?`
-
-/**
- * Texts as sources print them and Snowflake holds them. Others may be set aside there and not in DuckDB: years before 1 and
- * after 9999, infinite days, 24:00:00, and spellings such as `1_000`, `2024-1-1`, `12:30` or `{00…}` that DuckDB takes.
- */
-const usual: Partial<Record<ColumnType["kind"], RegExp>> = {
-  float32: float,
-  float64: float,
-  date: new RegExp(`^${day}$`),
-  time: new RegExp(`^${clock}$`),
-  timestamp: new RegExp(`^${day}[ T]${clock}$`),
-  timestamptz: new RegExp(`^${day}[ T]${clock}(Z|[-+]\\d\\d(:\\d\\d)?)?$`),
-  uuid: /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/
-}
-
 const changed = (texts: ReadonlyArray<string>, count: number): ReadonlyArray<string> => {
   let state = 42
   const random = (below: number): number => {
@@ -148,12 +130,12 @@ describe("the Snowflake dialect, read by the local Snowflake", () => {
           `CREATE OR REPLACE TABLE "DB"."PUBLIC"."CORPUS" AS SELECT * FROM (VALUES ${corpus.map((text, n) => `(${n}, ${quote(text)})`).join(", ")}) AS t("N", "T")`
         )
         const sql = (dialect: Dialect) =>
-          `SELECT ${dialect.canonical("v", type)} AS c FROM (SELECT n, ${dialect.parse("t", type)} AS v FROM db.public.corpus) AS parsed ORDER BY n`
+          `SELECT ${dialect.canonical("v", type)} AS c FROM (SELECT n, ${dialect.parse("t", type, "text")} AS v FROM db.public.corpus) AS parsed ORDER BY n`
         const ofSnowflake = yield* run(render(sql(snowflake)))
         const ofDuckDb = yield* run(sql(duckdb))
         corpus.forEach((text, n) => {
           const [there, here] = [ofSnowflake[n]?.[0], ofDuckDb[n]?.[0]]
-          if (there === here || (there === null && usual[type.kind]?.test(text) === false)) return
+          if (there === here) return
           differing.push([type.kind, text, there, here])
         })
       }
@@ -226,17 +208,11 @@ describe("the Snowflake dialect, read by the local Snowflake", () => {
     })
   )
 
-  it("names of lower-case letters stand plain, reserved words and all others are quoted", () => {
-    assert.deepStrictEqual(["orders", "order", "_op", "a b", "Id", 'x"y', "żó", "rows"].map(snowflake.id), [
-      "orders",
-      '"ORDER"',
-      "_op",
-      '"a b"',
-      '"Id"',
-      '"x""y"',
-      '"żó"',
-      '"ROWS"'
-    ])
+  it("names of letters of one case stand plain, reserved words and all others are quoted", () => {
+    assert.deepStrictEqual(
+      ["orders", "ORDERS", "ORDER", "order", "_op", "a b", "Id", 'x"y', "żó", "rows"].map(snowflake.id),
+      ["orders", "orders", '"ORDER"', '"ORDER"', "_op", '"a b"', '"Id"', '"x""y"', '"żó"', '"ROWS"']
+    )
   })
 
   it.live("columns of a schema are told by the names and types that were given", () =>
@@ -261,14 +237,10 @@ describe("the Snowflake dialect, read by the local Snowflake", () => {
     })
   )
 
-  it("a stage is a temporary table, and a segment those rows of its table that are of its file", () => {
+  it("a stage is a temporary table", () => {
     assert.strictEqual(
       snowflake.createStage("stage_orders", [["id", "VARCHAR"]]),
       "CREATE OR REPLACE TEMPORARY TABLE stage_orders (id VARCHAR)"
-    )
-    assert.strictEqual(
-      snowflake.segment("northstar.raw_1|a/b's.parquet"),
-      "(SELECT * FROM northstar.raw_1 WHERE _segment_file = 'a/b''s.parquet')"
     )
   })
 })

@@ -13,7 +13,9 @@ const orders = Table.make("orders", {
     id: Column.int64,
     email: Column.pii(Column.text),
     born: Column.nullable(Column.pii(Column.date)),
-    placed_at: Column.timestamptz
+    placed_at: Column.timestamptz,
+    // Found again by the next plan, although Snowflake gives it as it gives one of lower-case letters.
+    SKU: Column.nullable(Column.pii(Column.text))
   },
   key: ["id"],
   event: { column: "placed_at" }
@@ -176,6 +178,14 @@ describe("objects as code", () => {
       ]) {
         assert.strictEqual(yield* refused("publisher", sql), "003001")
       }
+      // A load reads the stage by the loader's rights alone, and the loader sees nothing curated.
+      for (const role of ["publisher", "loader"]) {
+        assert.strictEqual(yield* refused(role, "DESCRIBE STAGE northstar.landing"), "allowed", role)
+      }
+      assert.strictEqual(yield* refused("loader", "SELECT * FROM curated.orders"), "002003")
+      yield* admin.execute("REVOKE ROLE northstar_loader FROM ROLE northstar_publisher")
+      assert.strictEqual(yield* refused("publisher", "DESCRIBE STAGE northstar.landing"), "002003")
+      assert.deepStrictEqual(yield* described(of), ["grant ROLE NORTHSTAR_LOADER to NORTHSTAR_PUBLISHER"])
       assert.strictEqual(yield* refused("publisher", "CREATE TABLE curated.mine (id NUMBER(38,0))"), "003001")
       assert.strictEqual(yield* refused("finance", "SELECT * FROM marts.orders_a_day"), "allowed")
       assert.strictEqual(yield* refused("finance", "SELECT * FROM curated.orders"), "002003")

@@ -25,7 +25,7 @@ const landing = Effect.gen(function* () {
     rows: ReadonlyArray<TestRow>
   ) {
     const shape = relation("public.orders", columns)
-    const bytes = yield* Parquet.encode(block(shape, rows))
+    const bytes = yield* Parquet.encode([block(shape, rows)])
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), bytes)
     const sha256 = createHash("sha256").update(bytes).digest("hex")
@@ -80,10 +80,10 @@ describe("segments in the stage", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const attached = yield* attach(session, [first, second])
-          const [a, b] = [attached.at(0)!.file, attached.at(1)!.file]
+          const [a, b] = [dialect.segments(attached.slice(0, 1)), dialect.segments(attached.slice(1))]
           const note = dialect.id("Note")
           const rows = yield* session.query(
-            `SELECT ${note} AS t, CAST(_position AS VARCHAR) AS p FROM ${dialect.segment(a)} ORDER BY _ordinal`
+            `SELECT ${note} AS t, CAST(_position AS VARCHAR) AS p FROM ${a} ORDER BY _ordinal`
           )
           assert.deepStrictEqual(
             rows.map(({ t }) => t),
@@ -92,17 +92,39 @@ describe("segments in the stage", () => {
           assert.deepStrictEqual(new Set(rows.map(({ p }) => p)), new Set(["9007199254740993"]))
           assert.deepStrictEqual(
             yield* session.query(
-              `SELECT _op AS o, _committed_at AS c, _unchanged AS u, _flagged AS f, ${dialect.id("extra col")} AS e FROM ${dialect.segment(b)}`
+              `SELECT _op AS o, _committed_at AS c, _unchanged AS u, _flagged AS f, ${dialect.id("extra col")} AS e FROM ${b}`
             ),
             [{ o: "2", c: "1700000000123456", u: '["note"]', f: "why", e: "x" }]
           )
-          const numbers = yield* session.query(
-            `SELECT count(DISTINCT ${dialect.rowNumber}) AS n FROM ${dialect.segment(a)}`
-          )
+          const numbers = yield* session.query(`SELECT count(DISTINCT ${dialect.rowNumber}) AS n FROM ${a}`)
           assert.deepStrictEqual(numbers, [{ n: String(texts.length) }])
+          const both = yield* session.query(
+            `SELECT f._segment AS s, max(${dialect.rowNumber}) - min(${dialect.rowNumber}) + 1 AS n FROM ${dialect.segments(attached)} GROUP BY 1 ORDER BY 1`
+          )
+          assert.deepStrictEqual(both, [
+            { s: first.file.path, n: String(texts.length) },
+            { s: second.file.path, n: "1" }
+          ])
         })
       )
       assert.isTrue(local.history().some(({ text }) => text.startsWith("DROP TABLE")))
+    })
+  )
+
+  it.live("a column that was renamed in its case alone is one column of the raw table", () =>
+    Effect.gen(function* () {
+      const { session, write } = yield* landing
+      const before = yield* write("s/data/1/a.parquet", ["id", "sku", "order"], [{ values: ["1", "a", "x"] }])
+      const after = yield* write("s/data/1/b.parquet", ["id", "SKU", "ORDER"], [{ values: ["2", "b", "y"] }])
+      const attached = yield* attach(session, [before, after])
+      const [sku, order] = [dialect.id("SKU"), dialect.id("ORDER")]
+      const found = yield* session.query(
+        `SELECT id AS i, ${sku} AS s, ${order} AS o FROM ${dialect.segments(attached)} ORDER BY 1`
+      )
+      assert.deepStrictEqual(found, [
+        { i: "1", s: "a", o: "x" },
+        { i: "2", s: "b", o: "y" }
+      ])
     })
   )
 
@@ -137,8 +159,8 @@ describe("segments in the stage", () => {
       const { session, write, local } = yield* landing
       const segment = yield* write("s/data/1/a.parquet", ["id"], [{ values: ["1"] }])
       local.faults.add({ kind: "status", when: "after", status: 400, matches: /^COPY/, times: 2 })
-      const attached = (yield* attach(session, [segment])).at(0)!.file
-      assert.deepStrictEqual(yield* session.query(`SELECT count(*) AS n FROM ${dialect.segment(attached)}`), [
+      const attached = (yield* attach(session, [segment])).at(0)!
+      assert.deepStrictEqual(yield* session.query(`SELECT count(*) AS n FROM ${dialect.segments([attached])}`), [
         { n: "1" }
       ])
     })

@@ -70,7 +70,7 @@ const answers = Effect.gen(function* () {
     Effect.scoped(
       Effect.gen(function* () {
         const session = yield* open
-        const slice = {
+        const slice: Digests.Slice = {
           after: ["0", ""],
           through: ["2", "z"],
           recent: { column: "seen_at", bound: "2024-01-01 00:00:00+00" }
@@ -81,17 +81,26 @@ const answers = Effect.gen(function* () {
           ["2", 'it\'s \\ "b"'],
           ["9", "none"]
         ]
-        const known = yield* Digests.lookUp(session, dialect, model, sought, { epoch: 0, from: 3n, through: 9n })
+        const known = yield* Digests.lookUp(
+          session,
+          dialect,
+          model,
+          0,
+          sought.map((key) => ({ key, from: 3n, through: 9n }))
+        )
         const [last] = yield* session.query("SELECT max(batch) AS batch FROM northstar.batches")
         return {
-          digest: yield* Digests.digest(session, dialect, model, slice),
+          digests: yield* Digests.digests(session, dialect, model, [
+            { ...slice, through: ["1", "a"] },
+            { ...slice, after: ["1", "a"] }
+          ]),
           keys: [...keys].toSorted(),
           known: known.map(({ now, states }) => [now, [...states].map(String).toSorted()]),
           quarantined: yield* Digests.isQuarantined(session, model, ["x", "c"]),
           migrations: yield* Migrate.plan(session, dialect, [model]),
           plan: yield* Rollback.plan([things], String(last?.["batch"])),
           taken: yield* Rollback.apply([things], String(last?.["batch"])),
-          after: yield* Digests.digest(session, dialect, model, { after: null, through: null })
+          after: yield* Digests.digests(session, dialect, model, [{ after: null, through: null }])
         }
       })
     )
@@ -106,7 +115,10 @@ layer(snowflake.fresh([things], root), { timeout: 60_000 })("statements", (it) =
     Effect.fnUntraced(function* () {
       const onDuckDb = yield* Effect.scoped(Effect.provide(answers, fresh([things], root)))
       const onSnowflake = yield* answers
-      assert.strictEqual(onDuckDb.digest.rows, 2)
+      assert.deepStrictEqual(
+        onDuckDb.digests.map(({ rows }) => rows),
+        [1, 1]
+      )
       assert.isTrue(onDuckDb.quarantined)
       assert.deepStrictEqual(onSnowflake, onDuckDb)
       assert.deepStrictEqual(onSnowflake.migrations, [])

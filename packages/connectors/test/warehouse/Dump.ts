@@ -27,8 +27,8 @@ export const dump = (tables: ReadonlyArray<Table>): Effect.Effect<Dump, Connecto
         yield* read(model.name, model.curated, columns)
         const ofChange = ["CAST(_op AS VARCHAR)", "_unchanged", "_moved_from"]
         yield* read(`history of ${model.name}`, model.history, [...columns, ...ofChange])
-        const digest = yield* Digests.digest(session, dialect, model, { after: null, through: null })
-        found[`digest of ${model.name}`] = [`${digest.rows} ${digest.checksum}`]
+        const digests = yield* Digests.digests(session, dialect, model, [{ after: null, through: null }])
+        found[`digest of ${model.name}`] = digests.map(({ checksum, rows }) => `${rows} ${checksum}`)
       }
       for (const [name, columns] of Object.entries(control(dialect)))
         yield* read(name === "tables" ? "the list of tables" : name, `northstar.${name}`, columns)

@@ -49,7 +49,7 @@ const segmentOf = Effect.fn(function* (
   )
   const builder = new BlockBuilder(shape)
   for (const change of changes) append(builder, columns, table.key[0], change)
-  const bytes = yield* Parquet.encode(builder.finish())
+  const bytes = yield* Parquet.encode([builder.finish()])
   const at = ++landed
   const path = `laws/data/${String(at).padStart(20, "0")}/${randomUUID()}.parquet`
   yield* store.put(path, bytes)

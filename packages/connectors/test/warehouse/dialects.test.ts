@@ -51,10 +51,7 @@ type Name = Exclude<keyof typeof kinds.columns, "id">
 
 const nines = "9".repeat(38)
 
-/**
- * Source texts of each column, the last of most of them not a value of its type. Years before 1 and after 9999, infinite
- * days and 24:00:00 are left out: DuckDB holds them, Snowflake sets their rows aside.
- */
+/** Source texts of each column, the last of most of them not a value of its type. */
 const texts: Readonly<Record<Name, ReadonlyArray<string | null>>> = {
   int16: ["-32768", "32767", null, "32768"],
   int32: ["-2147483648", "1000", null, "1001"],
@@ -132,14 +129,14 @@ const batchesMax = 3
 const tables = [...Histories.tables, kinds]
 const snowflake = shared()
 
-/** Rows that end every run, one of them held: chance may leave the tables of random histories empty. */
+/** Rows that end every run, one of them held, one with a finding: chance may leave the tables of random histories empty. */
 const last = [
   ...Histories.tables.flatMap(({ name }) => {
     const { put } = changesOf(name)
     const row = (id: string) => ({ id, amount: "7", note: "n", memo: null })
     return [put(90_000, row("90")), put(90_001, row("91"), { leavesOut: ["note"] })]
   }),
-  put(90_000, { id: "90", ...Object.fromEntries(names.map((name) => [name, texts[name][0] ?? null])) })
+  put(90_000, { id: "90", ...Object.fromEntries(names.map((name) => [name, texts[name][0] ?? null])), currency: "SEK" })
 ]
 
 /** Rows that were compared, by what held them: a law about empty tables would say nothing. */

@@ -57,6 +57,20 @@ describe("migrate", () => {
   )
 
   it.live(
+    "tasks that migrate at once do not fail for what another has done first",
+    Effect.fnUntraced(function* () {
+      const tables = Array.from({ length: 8 }, (_, n) => Table.make(`bills_${n}`, { columns, key: ["id"] }))
+      yield* Effect.gen(function* () {
+        const { dialect, session } = yield* Warehouse
+        const models = tables.map((table) => makeModel(dialect, table))
+        const task = Effect.flatMap(session, (own) => Migrate.apply(own, dialect, models))
+        yield* Effect.all([task, task, task], { concurrency: "unbounded" })
+        assert.deepStrictEqual((yield* task).applied, [])
+      }).pipe(Effect.scoped, Effect.provide(fresh([], root)))
+    })
+  )
+
+  it.live(
     "a renamed column keeps its values",
     Effect.fnUntraced(function* () {
       const renamed = Table.make("bills", {

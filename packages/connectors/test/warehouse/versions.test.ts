@@ -3,6 +3,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Column from "@northstar/core/Column"
+import * as Table from "@northstar/core/Table"
 import * as Migrate from "../../src/warehouse/Migrate.ts"
 import * as Versions from "../../src/warehouse/Versions.ts"
 import { Warehouse } from "../../src/warehouse/Warehouse.ts"
@@ -17,9 +19,17 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 const { put, remove } = changesOf("boxes")
 const a = (note: string) => ({ id: "1", note, memo: "m" })
 
+/** Names that one engine or both take for names only between quotes, or in their own case. */
+const reserved = ["order", "limit", "row", "Mixed", 'a "b"'] as const
+const odd = Table.make("2_odd", {
+  columns: Object.fromEntries(["id", ...reserved].map((name) => [name, Column.text])),
+  key: ["id", ...reserved]
+})
+const tables = [boxes, odd]
+
 for (const [engine, warehouse] of Object.entries({
-  DuckDB: fresh([boxes], root),
-  Snowflake: shared().fresh([boxes], root)
+  DuckDB: fresh(tables, root),
+  Snowflake: shared().fresh(tables, root)
 })) {
   layer(warehouse, { timeout: 60_000, excludeTestServices: true })(`versions in ${engine}`, (it) => {
     it.effect("each version says from when to when readers saw it, and one that came late that nobody did", () =>
@@ -46,6 +56,32 @@ for (const [engine, warehouse] of Object.entries({
         assert.strictEqual(y?.["superseded"], y?.["recorded"])
         assert.strictEqual(z?.["superseded"], gone?.["recorded"])
         assert.strictEqual(gone?.["superseded"], null)
+      })
+    )
+
+    it.effect("versions are those of a key, whatever its columns are called", () =>
+      Effect.gen(function* () {
+        const { publish, query } = yield* scene([odd])
+        const { dialect, session } = yield* Warehouse
+        const view = Versions.view(odd)
+        yield* Effect.scoped(Effect.flatMap(session, (open) => Migrate.applyMarts(open, dialect, [view])))
+        const row = (id: string, last: string) =>
+          Object.fromEntries([["id", id], ...reserved.map((each) => [each, each === 'a "b"' ? last : "x"])])
+        const { put: putOdd } = changesOf("2_odd")
+        for (const [at, last] of ["1", "2", "3"].entries()) yield* publish([putOdd(at + 1, row("1", last))])
+        yield* publish([putOdd(9, row("1", "3"))])
+        const rows = yield* query(
+          `SELECT ${dialect.id('a "b"')} AS last, CASE WHEN _superseded_at IS NULL THEN 1 ELSE 0 END AS stands FROM marts.${dialect.id(view.name)} ORDER BY _version`
+        )
+        assert.deepStrictEqual(
+          rows.map(({ last, stands }) => [last, Number(stands)]),
+          [
+            ["1", 1],
+            ["2", 1],
+            ["3", 0],
+            ["3", 1]
+          ]
+        )
       })
     )
   })

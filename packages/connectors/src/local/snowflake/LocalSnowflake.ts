@@ -82,6 +82,7 @@ export const start = (options: Options = {}): Effect.Effect<LocalSnowflake, Conn
     const behaviour: Behaviour = {
       blockedUpdate: "reevaluate",
       idleAbortMs: 300_000,
+      detachedAbortMs: 300_000,
       inProgressAfterMs: 45_000,
       ...options.behaviour
     }

@@ -138,4 +138,18 @@ describe("warehouses", () => {
       expect(rows).toStrictEqual([{ QUERY_TYPE: "UPDATE", QUERY_TAG: "orders/7", ROWS_PRODUCED: "1" }])
     }).pipe(Effect.scoped)
   )
+
+  it.live("what is not there may be dropped IF EXISTS, and is refused without", () =>
+    Effect.gen(function* () {
+      const client = yield* connect(yield* server())
+      for (const object of ["DATABASE NOWHERE", "SCHEMA NOWHERE", "SCHEMA SALES.NOWHERE", "TABLE NOWHERE"]) {
+        const [kind = "", name = ""] = object.split(" ")
+        yield* client.rows(`DROP ${kind} IF EXISTS ${name}`)
+        expect([object, yield* client.code(`DROP ${kind} ${name}`)]).toEqual([object, "002003"])
+      }
+      yield* client.rows("CREATE SCHEMA SHORTLIVED")
+      yield* client.rows("DROP SCHEMA IF EXISTS SHORTLIVED")
+      expect(yield* client.code("CREATE TABLE SHORTLIVED.T (K NUMBER(38,0))")).toBe("002003")
+    }).pipe(Effect.scoped)
+  )
 })

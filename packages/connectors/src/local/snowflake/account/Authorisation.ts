@@ -98,6 +98,9 @@ export const requireCreateIn = (account: Account, session: SessionState, name: O
   if (!account.grants.has(session.role, schema, `CREATE ${kind}`)) throw denied("schema", schema.label)
 }
 
+/** Whether a rendered statement leaves it at that when the object is not there. */
+const mayBeAbsent = (sql: string): boolean => /\bIF EXISTS\b/i.test(sql)
+
 /** Whether a rendered CREATE takes the place of what is there. */
 export const isReplacing = (sql: string): boolean => /^\s*CREATE\s+OR\s+REPLACE\b/i.test(sql)
 
@@ -110,21 +113,25 @@ const requireDdl = (
   const { grants, securables } = account
   if (ddl.object === "DATABASE") {
     if (ddl.verb === "CREATE") return account.requireGlobal(session, "CREATE DATABASE")
-    return requireOwned(account, session, securables.find("DATABASE", shown(ddl.name.name)), "Database", ddl.name.name)
+    const named = securables.find("DATABASE", shown(ddl.name.name))
+    if (named === undefined && mayBeAbsent(ddl.sql)) return
+    return requireOwned(account, session, named, "Database", ddl.name.name)
   }
   if (ddl.object === "SCHEMA") {
     const database = securables.find("DATABASE", shown(ddl.name.database))
     if (database === undefined || !grants.has(session.role, database, "USAGE"))
       throw notFound("Database", ddl.name.database)
     const name = `${shown(ddl.name.database)}.${shown(ddl.name.name)}`
-    if (ddl.verb !== "CREATE") return requireOwned(account, session, securables.find("SCHEMA", name), "Schema", name)
+    const named = securables.find("SCHEMA", name)
+    if (named === undefined && mayBeAbsent(ddl.sql)) return
+    if (ddl.verb !== "CREATE") return requireOwned(account, session, named, "Schema", name)
     if (!grants.has(session.role, database, "CREATE SCHEMA")) throw denied("database", database.label)
     return
   }
   if (account.isTemporary(session, ddl.name)) return
   const existing = securables.relation(ddl.name)
   if (ddl.verb === "CREATE") return requireCreate(account, session, ddl, existing)
-  if (existing === undefined && /\bIF EXISTS\b/i.test(ddl.sql)) return
+  if (existing === undefined && mayBeAbsent(ddl.sql)) return
   if (ddl.verb === "TRUNCATE") return requireOnRelation(account, session, ddl.name, ["TRUNCATE"])
   if (ddl.verb === "ALTER" && / RENAME TO "/.test(ddl.sql)) throw unsupported("renaming a table")
   requireOwned(account, session, existing, "Object", qualified(ddl.name))

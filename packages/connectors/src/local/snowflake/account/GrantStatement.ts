@@ -2,6 +2,7 @@ import type { Account } from "./Account.ts"
 import {
   denied,
   type Kind,
+  kinds,
   notFound,
   privilegesOf,
   qualified,
@@ -129,20 +130,7 @@ const target = (account: Account, session: SessionState, reader: TokenReader): T
     const inside = account.securables.of(kind).filter((each) => each.name.startsWith(`${name}.`))
     return { kind, targets: inside, future: undefined }
   }
-  const kind = reader.oneOf(
-    "WAREHOUSE",
-    "RESOURCE MONITOR",
-    "INTEGRATION",
-    "DATABASE",
-    "SCHEMA",
-    "TABLE",
-    "VIEW",
-    "STAGE",
-    "FILE FORMAT",
-    "MASKING POLICY",
-    "USER",
-    "ROLE"
-  )
+  const kind = reader.oneOf(...kinds)
   return { kind, targets: [securableNamed(account, session, reader, kind)], future: undefined }
 }
 

@@ -1,20 +1,24 @@
 import { type ObjectName, SnowflakeError } from "../Statement.ts"
 
+/** Kinds of objects that grants are made on and shown of. */
+export const objectKinds = [
+  "WAREHOUSE",
+  "RESOURCE MONITOR",
+  "INTEGRATION",
+  "DATABASE",
+  "SCHEMA",
+  "TABLE",
+  "VIEW",
+  "STAGE",
+  "FILE FORMAT",
+  "MASKING POLICY"
+] as const
+
+/** Everything in an account that has an owner. */
+export const kinds = ["USER", "ROLE", ...objectKinds] as const
+
 /** What privileges are granted on. Tables and views share one namespace. */
-export type Kind =
-  | "ACCOUNT"
-  | "USER"
-  | "ROLE"
-  | "WAREHOUSE"
-  | "RESOURCE MONITOR"
-  | "INTEGRATION"
-  | "DATABASE"
-  | "SCHEMA"
-  | "TABLE"
-  | "VIEW"
-  | "STAGE"
-  | "FILE FORMAT"
-  | "MASKING POLICY"
+export type Kind = "ACCOUNT" | (typeof kinds)[number]
 
 /** An object of the account. `name` is qualified and quoted as SHOW GRANTS prints it. */
 export interface Securable {

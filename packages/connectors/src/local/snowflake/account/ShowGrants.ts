@@ -1,7 +1,7 @@
 import type { Account } from "./Account.ts"
 import type { Grant } from "./Grants.ts"
 import { nameOf, securableNamed } from "./GrantStatement.ts"
-import { type Kind, notFound, type Securable, shown } from "./Securable.ts"
+import { kinds, notFound, objectKinds, type Securable, shown } from "./Securable.ts"
 import { type Cells, instant, result } from "./Shown.ts"
 import type { ResultTable, SessionState } from "../Statement.ts"
 import type { TokenReader } from "../sql/TokenReader.ts"
@@ -52,38 +52,12 @@ export const showGrants = (account: Account, session: SessionState, reader: Toke
 
 const grantedOn = (account: Account, session: SessionState, reader: TokenReader): Securable => {
   if (reader.take("ACCOUNT")) return account.root
-  const kind = reader.oneOf(
-    "WAREHOUSE",
-    "RESOURCE MONITOR",
-    "INTEGRATION",
-    "DATABASE",
-    "SCHEMA",
-    "TABLE",
-    "VIEW",
-    "STAGE",
-    "FILE FORMAT",
-    "MASKING POLICY"
-  )
+  const kind = reader.oneOf(...objectKinds)
   return securableNamed(account, session, reader, kind)
 }
 
-const everyKind: ReadonlyArray<Kind> = [
-  "USER",
-  "ROLE",
-  "WAREHOUSE",
-  "RESOURCE MONITOR",
-  "INTEGRATION",
-  "DATABASE",
-  "SCHEMA",
-  "TABLE",
-  "VIEW",
-  "STAGE",
-  "FILE FORMAT",
-  "MASKING POLICY"
-]
-
 const grantsToRole = (account: Account, name: string): ReadonlyArray<Cells> => {
-  const owned = everyKind.flatMap((kind) => account.securables.of(kind)).filter(({ owner }) => owner === name)
+  const owned = kinds.flatMap((kind) => account.securables.of(kind)).filter(({ owner }) => owner === name)
   const roles = account.grants.memberships.filter(({ to, grantee }) => to === "ROLE" && grantee === name)
   return [
     ...owned.map(ownershipRow),

@@ -20,6 +20,8 @@ export interface Behaviour {
   blockedUpdate: "reevaluate" | "stale"
   /** A transaction that blocks another and has been idle for so many milliseconds is rolled back (Snowflake: 5 minutes). */
   idleAbortMs: number
+  /** A statement whose client is gone for so many milliseconds is aborted under ABORT_DETACHED_QUERY (Snowflake: 5 minutes). */
+  detachedAbortMs: number
   /** A statement that runs longer is answered with where to ask for its result (Snowflake: 45 seconds). */
   inProgressAfterMs: number
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import type { Outcome } from "../engine/Engine.ts"
 import type { Fault } from "./Faults.ts"
 import { type Call, failure, record, reply, success } from "./HttpCall.ts"
-import { clientParameters } from "./Parameters.ts"
+import { clientParameters, parameter } from "./Parameters.ts"
 import { chunkBody, chunkRows, chunkSizes, rowType } from "../engine/ResultSet.ts"
 import type { Submission } from "./Server.ts"
 import { cancelled, gone, type Request, type Session } from "./Session.ts"
@@ -19,6 +19,7 @@ export const query = async (call: Call): Promise<void> => {
   if (await strikes(call, session, drawn, "before")) return
   const slow = drawn.find((fault) => fault.kind === "slow")
   const request = server.submit(session, requestId, submission, slow?.delayMs)
+  abortDetached(call, session, request)
   let told = request
   if (known === undefined && drawn.some(({ kind }) => kind === "twice")) {
     await request.answer.catch(() => undefined)
@@ -29,6 +30,19 @@ export const query = async (call: Call): Promise<void> => {
     if (await strikes(call, session, drawn, "after")) return
   }
   await answer(call, session, told, body["asyncExec"] === true ? 0 : server.engine.behaviour.inProgressAfterMs)
+}
+
+/** Ends the statement some time after its client has hung up without an answer and was not heard of again. */
+const abortDetached = ({ response, server }: Call, session: Session, request: Request): void => {
+  response.once("close", () => {
+    const isAsked = parameter(session.state.parameters, "ABORT_DETACHED_QUERY").toUpperCase() === "TRUE"
+    if (response.writableEnded || request.finished || !isAsked) return
+    const { heard } = session
+    const end = (): void => {
+      if (session.heard === heard) request.cancel.abort(cancelled())
+    }
+    setTimeout(end, server.engine.behaviour.detachedAbortMs).unref()
+  })
 }
 
 /** Whether a fault took the place of the answer. */

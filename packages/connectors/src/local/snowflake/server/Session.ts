@@ -38,6 +38,8 @@ export class Session {
   /** Rows scanned by the statement of a client that ran last. */
   scannedRows = 0
   closed = false
+  /** Requests of its client so far: a client that is gone sends none. */
+  heard = 0
   token = newToken()
   masterToken = newToken()
   expiresMs: number

@@ -74,6 +74,7 @@ export class Sessions {
     if (this.account.nowMs() >= session.expiresMs) {
       throw new SnowflakeError("390112", "08003", "Your session has expired. Please login again.")
     }
+    session.heard++
     return session
   }
 
