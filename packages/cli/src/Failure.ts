@@ -1,5 +1,5 @@
 import { maskText } from "@northstar/connectors/cards/Tripwire"
-import { Cause, Predicate } from "effect"
+import { Cause, Predicate, Schema } from "effect"
 import { codeOf, type ExitName } from "./ExitCode.ts"
 
 /** A failure as people and programs see it: what failed on what, and what to do next. */
@@ -25,6 +25,12 @@ const names: Readonly<Record<string, ExitName>> = {
   LedgerError: "unavailable"
 }
 
+/** An argument of the command line of which only its use shows that it is wrong. */
+export class WrongArgument extends Schema.TaggedError<WrongArgument>()("WrongArgument", {
+  detail: Schema.String,
+  action: Schema.String
+}) {}
+
 /** The failure behind a cause: its first typed error; anything else is a defect. */
 export const fromCause = (cause: Cause.Cause<unknown>): Failure => {
   const reason = cause.reasons.find(Cause.isFailReason)
@@ -40,6 +46,7 @@ export const fromError = (error: unknown): Failure => {
   }
   const name = names[tag]
   if (name !== undefined && error instanceof Error) return split(name, error.message)
+  if (error instanceof WrongArgument) return make("usage", error.detail, error.action)
   if (isUsage(error)) return usage(error.message)
   return defect(error)
 }

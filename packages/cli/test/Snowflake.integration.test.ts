@@ -105,7 +105,7 @@ it.live(
       const { rows } = yield* json(Output.Query, ["query", "select sum(amount) as total from curated.orders"])
       expect(rows).toEqual([{ total: "7575.00" }])
       const writing = yield* run(["query", "delete from curated.orders"])
-      expect([writing.status, writing.stderr]).toEqual([4, expect.stringContaining("nothing that could write")])
+      expect([writing.status, writing.stderr]).toEqual([2, expect.stringContaining("nothing that could write")])
       expect((yield* json(Output.RunsList, ["runs", "list"])).runs.length).toBeGreaterThan(0)
       expect((yield* json(Output.QuarantineList, ["quarantine", "list"])).changes).toEqual([])
 

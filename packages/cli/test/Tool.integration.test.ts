@@ -37,7 +37,9 @@ it.live(
     Effect.gen(function* () {
       const { done, json, run, server } = yield* initialised
       expect(done.left.map(({ source }) => source)).toEqual(["public.no_key"])
-      expect(json(Output.Doctor, "doctor").findings.filter(({ status }) => status === "fail")).toEqual([])
+      const { findings } = json(Output.Doctor, "doctor")
+      expect(findings.filter(({ status }) => status === "fail")).toEqual([])
+      expect(findings.find(({ name }) => name === "warehouse")?.detail).toContain("northstar ingest creates it")
       expect(json(Output.SourcePlan, "source", "plan", "--owner-url", server.url).steps).toEqual([])
 
       expect(json(Output.Ingest, "ingest", "--until-caught-up").sources[0]?.loaded.batches).toBeGreaterThan(0)
@@ -128,8 +130,11 @@ it.live(
       const wrong = new URL(server.url)
       wrong.password = "secret"
       expect(failing({}, "ingest").action).toContain("export NORTHSTAR_POSTGRES_URL")
+      expect(failing({}, "status").message).toContain("nothing was ingested")
       expect(failing({ NORTHSTAR_POSTGRES_URL: wrong.href }, "reconcile").name).toBe("misconfigured")
-      expect(failing({}, "query", "drop table curated.orders").name).toBe("misconfigured")
+      expect(run("ingest", "--until-caught-up").status).toBe(0)
+      expect(failing({}, "query", "drop table curated.orders").name).toBe("usage")
+      expect(failing({}, "query", "select * from curated.nowhere").name).toBe("usage")
       expect(failing({}, "runs", "show", "nope").action).toContain("runs list")
       expect(failing({ NORTHSTAR_POSTGRES_URL: server.url }, "init").action).toContain("--force")
       const text = run("init")

@@ -103,6 +103,8 @@ export const measure = (url: string, folder: string) =>
     Effect.delay(compare(url, folder), "4 seconds")
   )
 
+const rowsOf = ([digest]: ReadonlyArray<{ readonly rows: number }>): number => digest?.rows ?? 0
+
 const compare = Effect.fnUntraced(function* (url: string, folder: string) {
   const feed = shop(url, folder)
   const model = makeModel(dialect, orderLines)
@@ -111,11 +113,11 @@ const compare = Effect.fnUntraced(function* (url: string, folder: string) {
   const source = yield* Effect.scoped(
     Effect.gen(function* () {
       const connection = yield* Connection.open({ url, statementTimeout: "10 minutes" })
-      return yield* cost(Effect.map(Auditor.digest(connection, orderLines, { range: everyKey }), ({ rows }) => rows))
+      return yield* cost(Effect.map(Auditor.digests(connection, orderLines, [{ range: everyKey }]), rowsOf))
     })
   )
   const curated = yield* Check.withSession(feed.project, (session) =>
-    cost(Effect.map(Digests.digest(session, dialect, model, everything), ({ rows }) => rows))
+    cost(Effect.map(Digests.digests(session, dialect, model, [everything]), rowsOf))
   )
   const equal = yield* cost(Effect.map(reconcile, ({ agree, tables }) => (agree ? (tables[0]?.sourceRows ?? 0) : -1)))
   const change = (status: string) =>

@@ -169,8 +169,11 @@ it.live("every object is matched with the ledger or labelled, and the labels sum
   Effect.gen(function* () {
     const { ledger, objects } = matching
     const found = (yield* Effect.promise(() => martsOf(objects))).payment_match ?? []
-    const text = (row: Row) =>
-      `${row.object_kind} ${row.object_id ?? "-"} ${row.expected_minor ?? "-"} ${row.ledger_minor} ${row.label}`
+    const columns = ["object_kind", "object_id", "expected_minor", "ledger_minor", "label"]
+    const text = (row: Row) => {
+      const values: ReadonlyArray<unknown> = columns.map((name) => row[name] ?? "-")
+      return values.join(" ")
+    }
     expect(found.map(text).toSorted()).toEqual(
       [
         "charge ch_1 5000 5000 matched",

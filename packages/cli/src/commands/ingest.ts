@@ -18,7 +18,8 @@ export default class IngestCommand extends NorthstarCommand {
   static override flags = {
     source: Flags.string({ summary: "Only this source; may be repeated.", multiple: true, helpValue: "<name>" }),
     "until-caught-up": Flags.boolean({
-      summary: "End when everything that was at the sources before the start is visible.",
+      summary:
+        "End when everything that was at the sources before the start is visible, or after two minutes without an answer.",
       default: false
     })
   }

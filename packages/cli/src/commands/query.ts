@@ -2,6 +2,8 @@ import { Args, Flags } from "@oclif/core"
 import { Effect } from "effect"
 import * as Load from "@northstar/connectors/project/Load"
 import * as Query from "@northstar/connectors/project/Query"
+import { isMistake } from "@northstar/connectors/warehouse/Warehouse"
+import * as Failure from "../Failure.ts"
 import { NorthstarCommand } from "../NorthstarCommand.ts"
 import * as Output from "../Output.ts"
 import { plural, render as table } from "../TextTable.ts"
@@ -24,7 +26,10 @@ export default class QueryCommand extends NorthstarCommand {
     const program = Effect.flatMap(Load.project(flags.config), (project) =>
       Query.query(project, args.sql, { rowsMax: flags["max-rows"] })
     )
-    return this.present(Output.Query, program, render)
+    const refused = Effect.mapError(program, (error) =>
+      isMistake(error) ? new Failure.WrongArgument({ detail: error.detail, action: error.action }) : error
+    )
+    return this.present(Output.Query, refused, render)
   }
 }
 

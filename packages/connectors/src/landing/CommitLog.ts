@@ -175,7 +175,7 @@ const read = (stream: string, at: bigint): Effect.Effect<Option.Option<Uint8Arra
 export const seal = (text: string): string => `${text.slice(0, -1)},"sha256":"${digestOf(text)}"}`
 
 /** The text that was sealed, or `undefined` where the checksum is not its own. */
-const unsealed = (sealed: string): string | undefined => {
+export const unsealed = (sealed: string): string | undefined => {
   const text = `${sealed.slice(0, -sealLength)}}`
   return sealed === seal(text) ? text : undefined
 }

@@ -38,8 +38,11 @@ export interface SourceOptions {
    * as soon as it is there.
    */
   readonly cadence?: Duration.Input
-  /** `false` reads record by record: for a consumer that must not hold for long what it shares with another one. */
-  readonly joins?: boolean
+  /**
+   * A batch that holds so many rows is not joined with further records: for a consumer that must not hold for long what it
+   * shares with another one.
+   */
+  readonly joinedRowsMax?: number
 }
 
 const step = Failpoint.declare("landing", ["record.ready", "record.created"])
@@ -205,7 +208,6 @@ const emptyMaxMs = 3_600_000
 
 /** Records that wait to be read are joined into one batch, up to so many and so many rows: one publish costs as much as many. */
 const joined = {
-  never: { records: 1, rows: 0 },
   soon: { records: 16, rows: 400_000 },
   /** Of a consumer with a cadence: some minutes of the peak. */
   cadence: { records: 500, rows: 10_000_000 }
@@ -218,8 +220,9 @@ const joinReady = Effect.fnUntraced(function* (options: SourceOptions, range: Ra
   let batch = batchOf(first)
   let last = first
   let rows = rowsOf(first)
-  const max = options.joins === false ? joined.never : options.cadence === undefined ? joined.soon : joined.cadence
-  for (let records = 1; records < max.records && rows < max.rows; records++) {
+  const max = options.cadence === undefined ? joined.soon : joined.cadence
+  const rowsMax = options.joinedRowsMax ?? max.rows
+  for (let records = 1; records < max.records && rows < rowsMax; records++) {
     const at = batch.through + 1n
     if (Option.isSome(range.through) && at > range.through.value) break
     const next = yield* CommitLog.record(options.stream, at)

@@ -3,11 +3,13 @@ import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import * as LandingLog from "../landing/LandingLog.ts"
 import type { CommitRecord } from "../landing/Segment.ts"
+import { literal } from "../warehouse/Dialect.ts"
 import { Warehouse } from "../warehouse/Warehouse.ts"
 import * as Watermarks from "../warehouse/Watermarks.ts"
 import type { Feed } from "./Project.ts"
 import * as Services from "./Services.ts"
-import { backfillKey, load } from "./Streams.ts"
+import { backfillKey, load, loadKey } from "./Streams.ts"
+import * as Turn from "./Turn.ts"
 
 /** Which records of the landing log to read again: by sequence, or by the time they were written. */
 export interface LogRange {
@@ -41,7 +43,8 @@ export const plan = (feed: Feed, range: LogRange) =>
 
 /**
  * Reads a range of the landing log again into the warehouse, under its own key, while ingest goes on: what is known
- * already is superseded, what was missing or taken back is published. In Snowflake it runs on a warehouse of its own.
+ * already is superseded, what was missing or taken back is published. In Snowflake it runs on a warehouse of its own; in
+ * DuckDB it rests after each publish as long as that took, while ingest is at work.
  */
 export const fromLog = (feed: Feed, options: BackfillOptions) =>
   program(feed, options).pipe(Effect.provide(Services.layer(Services.forBackfill(feed.project))), Effect.scoped)
@@ -50,6 +53,7 @@ const program = Effect.fn("Backfill.fromLog")(function* (feed: Feed, options: Ba
   const { after, through } = yield* planned(feed, options)
   const suffix = (yield* Random.nextIntBetween(0, 0x1000000)).toString(16).padStart(6, "0")
   const id = options.id ?? `${(yield* Clock.currentTimeMillis).toString(36)}-${suffix}`
+  const rest = yield* Turn.make(isLoading(feed, yield* Warehouse))
   let rows = 0
   const summary = yield* Pipeline.run(load(feed, backfillKey(feed, id)), {
     program: "backfill",
@@ -57,7 +61,8 @@ const program = Effect.fn("Backfill.fromLog")(function* (feed: Feed, options: Ba
     through: BigInt(through),
     onCommit: (receipt) => {
       rows += receipt.rows
-      return options.onProgress?.({ through: String(receipt.through), rows }) ?? Effect.void
+      const told = options.onProgress?.({ through: String(receipt.through), rows }) ?? Effect.void
+      return Effect.andThen(told, rest)
     }
   })
   // A finished backfill needs nothing of the log any more.
@@ -65,6 +70,30 @@ const program = Effect.fn("Backfill.fromLog")(function* (feed: Feed, options: Ba
   yield* Effect.scoped(Effect.flatMap(open, (session) => Watermarks.forget(session, backfillKey(feed, id))))
   return { id, after, through, summary }
 })
+
+/** A load that has moved within this time, milliseconds, is at work: the heartbeats of an idle source move it more often. */
+const atWorkMs = 60_000
+
+/**
+ * Whether ingest loads into the same DuckDB file: its loads wait for each publish of the backfill, and share the processor
+ * with it. In Snowflake a backfill has a warehouse of its own.
+ */
+const isLoading = (feed: Feed, { dialect, session: open }: Warehouse["Service"]) => {
+  if (feed.project.warehouse.kind !== "duckdb") return Effect.succeed(false)
+  const { pipeline, stream } = loadKey(feed)
+  const moved = Effect.flatMap(open, (session) =>
+    session.query(
+      `SELECT CAST(max(${dialect.epochMs("moved_at")}) AS VARCHAR) AS ms FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)}`
+    )
+  )
+  return Effect.scoped(moved).pipe(
+    Effect.flatMap(([row]) =>
+      Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs - Number(row?.["ms"] ?? 0) < atWorkMs)
+    ),
+    // A session that cannot be had is no reason to hurry.
+    Effect.orElseSucceed(() => true)
+  )
+}
 
 const planned = Effect.fn("Backfill.plan")(function* (feed: Feed, range: LogRange) {
   const newest = yield* LandingLog.tail(feed.log)

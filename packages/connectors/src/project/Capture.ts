@@ -1,4 +1,4 @@
-import { Clock, Effect, type Option } from "effect"
+import { Clock, Duration, Effect, type Option } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import { RunId, RunLedger } from "@northstar/core/RunLedger"
@@ -23,19 +23,19 @@ export const run = (feed: Feed, options: Options) => {
   switch (source.kind) {
     case "postgres":
       return postgres({ ...feed, source }).pipe(
-        Effect.flatMap((from) => capture(feed, from)),
+        Effect.flatMap((from) => capture(feed, from, options)),
         Effect.tapError(unready(feed)),
         Effect.flatMap((pipeline) => Pipeline.run(pipeline, how))
       )
     case "stripe":
       return stripe({ ...feed, source }).pipe(
-        Effect.flatMap((from) => capture(feed, from)),
+        Effect.flatMap((from) => capture(feed, from, options)),
         Effect.tapError(unready(feed)),
         Effect.flatMap((pipeline) => Pipeline.run(pipeline, how))
       )
     case "files":
       return files({ ...feed, source }).pipe(
-        Effect.flatMap((from) => capture(feed, from)),
+        Effect.flatMap((from) => capture(feed, from, options)),
         Effect.tapError(unready(feed)),
         Effect.flatMap((pipeline) => Pipeline.run(pipeline, how))
       )
@@ -74,7 +74,11 @@ const stripe = Effect.fnUntraced(function* ({ source }: Feed<StripeConfig>) {
     apiKey: source.apiKey,
     tables: source.tables,
     epoch: source.epoch,
-    pollEvery: `${source.pollSeconds} seconds`,
+    pollEvery: Duration.seconds(source.pollSeconds),
+    overlap: Duration.minutes(source.overlapMinutes),
+    sweepEvery: Duration.hours(source.sweep.everyHours),
+    relist: Duration.days(source.sweep.daysBack),
+    ...(source.account === undefined ? {} : { account: source.account }),
     ...(source.from === undefined ? {} : { from: source.from }),
     ...(source.backfill === undefined ? {} : { backfill: source.backfill }),
     ...(source.endpoint === undefined ? {} : { server: serverOf(new URL(source.endpoint)) })
@@ -92,6 +96,7 @@ const files = Effect.fnUntraced(function* (feed: Feed<FilesConfig>) {
   const protect = yield* CardGuard.protector(cards(feed))
   return driver.make({
     stream: log,
+    epoch: source.epoch,
     contracts: source.contracts,
     drop: driver.open(source.from),
     pollInterval: `${source.pollSeconds} seconds`,

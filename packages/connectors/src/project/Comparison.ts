@@ -1,4 +1,4 @@
-import { Effect, Ref, Schema, Stream } from "effect"
+import { Effect, Ref, Schema } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Auditor from "../postgres/Auditor.ts"
 import type * as Connection from "../postgres/Connection.ts"
@@ -25,8 +25,8 @@ export interface Comparison {
   readonly onRows: (rows: number) => Effect.Effect<void>
 }
 
-/** A key whose row differed when it was read. */
-export interface Suspect {
+/** A key whose row differed when it was read, between two positions of the source. */
+export interface Suspect extends Auditor.Moment {
   readonly key: ReadonlyArray<string>
   readonly source: Digests.State
   readonly curated: Digests.State
@@ -39,12 +39,13 @@ export interface Tally {
   readonly ranges: number
 }
 
-/** Rows of a range that is compared by digest first. */
-const chunkRows = 50_000
+/** Rows of a range: one statement a side compares it, in parts. */
+const rangeRows = 50_000
+/** Parts of a range, each with a digest of its own: of one that differs the keys are listed. */
+const partsMax = 16
+const partRows = rangeRows / partsMax
 /** Curated keys listed for a table whose keys the two sides sort differently. */
 const rowsListedMax = 5_000_000
-/** Rows of a range below which differing keys are listed instead of splitting on. */
-const listRows = 3_000
 /** Differing keys followed up per table; beyond, the table is plainly not loaded. */
 const keysMax = 10_000
 
@@ -53,21 +54,27 @@ export const compare = Effect.fn("Comparison.compare")(function* (context: Compa
   const tally = yield* Ref.make<Tally>({ sourceRows: 0, curatedRows: 0, ranges: 0 })
   const suspects = yield* Ref.make<ReadonlyArray<Suspect>>([])
   if (context.orderedAlike) {
-    const cuts = Auditor.splits(context.connection, context.model.table, {
-      ...scopeOf(context, everyKey),
-      rowsPerChunk: chunkRows
-    })
-    const last = yield* Stream.runFoldEffect(
-      cuts,
-      (): ReadonlyArray<string> | null => null,
-      (after, through) => Effect.as(compareRange(context, tally, suspects, { after, through }), through)
-    )
-    yield* compareRange(context, tally, suspects, { after: last, through: null })
+    let after: ReadonlyArray<string> | null = null
+    while (true) {
+      const cuts: ReadonlyArray<ReadonlyArray<string>> = yield* Auditor.cuts(context.connection, context.model.table, {
+        ...scopeOf(context, { after, through: null }),
+        rowsPerPart: partRows,
+        partsMax
+      })
+      const isLast = cuts.length < partsMax
+      yield* compareRange(context, tally, suspects, partsOf(after, isLast ? [...cuts, null] : cuts))
+      if (isLast) break
+      after = cuts.at(-1)!
+    }
   } else {
     yield* compareKeys(context, tally, suspects)
   }
   return { tally: yield* Ref.get(tally), suspects: yield* Ref.get(suspects) }
 })
+
+/** Ranges that follow each other and end at `ends`. */
+const partsOf = (after: KeyRange["after"], ends: ReadonlyArray<KeyRange["through"]>): ReadonlyArray<KeyRange> =>
+  ends.map((through, index) => ({ after: ends[index - 1] ?? after, through }))
 
 const sliceOf = ({ recent }: Comparison, range: KeyRange): Digests.Slice => ({
   ...range,
@@ -76,40 +83,46 @@ const sliceOf = ({ recent }: Comparison, range: KeyRange): Digests.Slice => ({
 
 const scopeOf = ({ recent }: Comparison, range: KeyRange) => ({ range, ...(recent === undefined ? {} : { recent }) })
 
-/** Compares a range by digest, and where it differs its parts. */
-const compareRange: (
+/** Compares the parts of a range by digest, and lists the keys of those that differ. */
+const compareRange = Effect.fnUntraced(function* (
   context: Comparison,
   tally: Ref.Ref<Tally>,
   suspects: Ref.Ref<ReadonlyArray<Suspect>>,
-  range: KeyRange,
-  isPart?: boolean
-) => Effect.Effect<void, ConnectorError> = Effect.fnUntraced(function* (context, tally, suspects, range, isPart) {
+  parts: ReadonlyArray<KeyRange>
+) {
   const { connection, session, dialect, model } = context
   // Neither side waits for the other: what one of them has and the other not yet is settled afterwards, whichever was first.
   const [source, curated] = yield* Effect.all(
     [
-      Auditor.digest(connection, model.table, scopeOf(context, range)),
-      Digests.digest(session, dialect, model, sliceOf(context, range))
+      Auditor.digests(
+        connection,
+        model.table,
+        parts.map((part) => scopeOf(context, part))
+      ),
+      Digests.digests(
+        session,
+        dialect,
+        model,
+        parts.map((part) => sliceOf(context, part))
+      )
     ],
     { concurrency: 2 }
   )
-  yield* Ref.update(tally, ({ sourceRows, curatedRows, ranges }) =>
-    isPart === true
-      ? { sourceRows, curatedRows, ranges: ranges + 1 }
-      : { sourceRows: sourceRows + source.rows, curatedRows: curatedRows + curated.rows, ranges: ranges + 1 }
-  )
-  yield* throttle(context, source.rows)
-  if (isPart !== true) yield* context.onRows((yield* Ref.get(tally)).sourceRows)
-  if (source.rows === curated.rows && source.checksum === curated.checksum) return
-  const rows = Math.max(source.rows, curated.rows)
-  if (rows <= listRows || source.rows === 0) return yield* listRange(context, suspects, range)
-  const cuts = yield* Stream.runCollect(
-    Auditor.splits(connection, model.table, { ...scopeOf(context, range), rowsPerChunk: Math.ceil(source.rows / 8) })
-  )
-  let after = range.after
-  for (const through of [...cuts, range.through]) {
-    yield* compareRange(context, tally, suspects, { after, through }, true)
-    after = through
+  const sourceRows = source.reduce((sum, { rows }) => sum + rows, 0)
+  const curatedRows = curated.reduce((sum, { rows }) => sum + rows, 0)
+  const sofar = yield* Ref.updateAndGet(tally, (before) => ({
+    sourceRows: before.sourceRows + sourceRows,
+    curatedRows: before.curatedRows + curatedRows,
+    ranges: before.ranges + parts.length
+  }))
+  yield* throttle(context, sourceRows)
+  yield* context.onRows(sofar.sourceRows)
+  for (const [index, part] of parts.entries()) {
+    const ours = curated[index]!
+    const { checksum, rows } = source[index]!
+    if (rows === ours.rows && checksum === ours.checksum) continue
+    if (Math.abs(rows - ours.rows) > keysMax) return yield* tooMany(model, keysMax)
+    yield* listRange(context, suspects, part)
   }
 })
 
@@ -120,18 +133,41 @@ const listRange = Effect.fnUntraced(function* (
   range: KeyRange
 ) {
   const { connection, session, dialect, model } = context
-  const source = yield* Auditor.keys(connection, model.table, { ...scopeOf(context, range), rowsMax: keysMax })
-  const curated = yield* Digests.keys(session, dialect, model, sliceOf(context, range), keysMax)
-  const found: Array<Suspect> = []
-  for (const { key, digest } of source) {
-    const text = JSON.stringify(key)
-    if (curated.get(text) !== digest) found.push({ key, source: digest, curated: curated.get(text) ?? null })
-    curated.delete(text)
-  }
-  for (const [text, digest] of curated) found.push({ key: keyTexts(text), source: null, curated: digest })
+  const rowsMax = partRows + keysMax
+  const [source, curated] = yield* Effect.all(
+    [
+      Auditor.keys(connection, model.table, { ...scopeOf(context, range), rowsMax }),
+      Digests.keys(session, dialect, model, sliceOf(context, range), rowsMax)
+    ],
+    { concurrency: 2 }
+  )
+  const found = differing(source, curated)
+  for (const [text, digest] of curated) found.push(suspectOf(source, keyTexts(text), null, digest))
   const all = yield* Ref.updateAndGet(suspects, (before) => [...before, ...found])
   if (all.length > keysMax) return yield* tooMany(model, all.length)
 })
+
+const suspectOf = (
+  { lsn, lsnThrough }: Auditor.Moment,
+  key: ReadonlyArray<string>,
+  source: Digests.State,
+  curated: Digests.State
+): Suspect => ({ key, source, curated, lsn, lsnThrough })
+
+/** Keys whose curated row is another or missing; takes the source's keys out of `curated`. */
+const differing = (
+  read: Auditor.Moment & { readonly keys: ReadonlyArray<Auditor.KeyDigest> },
+  curated: Map<string, bigint>
+): Array<Suspect> => {
+  const found: Array<Suspect> = []
+  for (const { key, digest } of read.keys) {
+    const text = JSON.stringify(key)
+    const ours = curated.get(text)
+    if (ours !== digest) found.push(suspectOf(read, key, digest, ours ?? null))
+    curated.delete(text)
+  }
+  return found
+}
 
 /** For keys that the two sides sort differently: pages of keys, each looked up on the other side. */
 const compareKeys = Effect.fnUntraced(function* (
@@ -144,25 +180,23 @@ const compareKeys = Effect.fnUntraced(function* (
   const curatedRows = curated.size
   const found: Array<Suspect> = []
   let after: ReadonlyArray<string> | null = null
+  let walk: Auditor.Moment | undefined
   let sourceRows = 0
   let ranges = 0
   while (true) {
-    const page: ReadonlyArray<Auditor.KeyDigest> = yield* Auditor.keys(connection, model.table, {
+    const page: Effect.Success<ReturnType<typeof Auditor.keys>> = yield* Auditor.keys(connection, model.table, {
       ...scopeOf(context, { after, through: null }),
-      rowsMax: chunkRows
+      rowsMax: rangeRows
     })
-    for (const { key, digest } of page) {
-      const text = JSON.stringify(key)
-      if (curated.get(text) !== digest) found.push({ key, source: digest, curated: curated.get(text) ?? null })
-      curated.delete(text)
-    }
-    sourceRows += page.length
+    found.push(...differing(page, curated))
+    walk = { lsn: walk?.lsn ?? page.lsn, lsnThrough: page.lsnThrough }
+    sourceRows += page.keys.length
     ranges++
-    yield* throttle(context, page.length)
-    if (page.length < chunkRows) break
-    after = page.at(-1)!.key
+    yield* throttle(context, page.keys.length)
+    if (page.keys.length < rangeRows) break
+    after = page.keys.at(-1)!.key
   }
-  for (const [text, digest] of curated) found.push({ key: keyTexts(text), source: null, curated: digest })
+  for (const [text, digest] of curated) found.push(suspectOf(walk, keyTexts(text), null, digest))
   yield* Ref.set(tally, { sourceRows, curatedRows, ranges })
   if (found.length > keysMax) return yield* tooMany(model, found.length)
   yield* Ref.set(suspects, found)

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs"
-import { statfs } from "node:fs/promises"
+import { access, constants, statfs } from "node:fs/promises"
 import { dirname, parse } from "node:path"
 import { Effect, Random } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
@@ -100,7 +100,28 @@ const landing = (project: Project): Effect.Effect<Finding> =>
     Effect.catch((error) => Effect.succeed(failed("landing", error)))
   )
 
-const warehouse = (project: Project): Effect.Effect<Finding> =>
+const warehouse = (project: Project): Effect.Effect<Finding> => {
+  const config = project.warehouse
+  // Opening the file would create it.
+  return config.kind === "duckdb" && !existsSync(config.file) ? newFile(config.file) : opened(project)
+}
+
+const newFile = (file: string): Effect.Effect<Finding> => {
+  const folder = existing(dirname(file))
+  return Effect.tryPromise(() => access(folder, constants.W_OK)).pipe(
+    Effect.as(ok("warehouse", `duckdb: ${file} is not there yet: northstar ingest creates it`)),
+    Effect.catch(() =>
+      Effect.succeed<Finding>({
+        name: "warehouse",
+        status: "fail",
+        detail: `no right to write ${folder}, where ${file} is to be created`,
+        action: "Grant this user write on it."
+      })
+    )
+  )
+}
+
+const opened = (project: Project): Effect.Effect<Finding> =>
   Effect.gen(function* () {
     const { dialect, session: open } = yield* Warehouse
     const session = yield* open

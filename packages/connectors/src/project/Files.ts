@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
+import * as Discovery from "../files/Discovery.ts"
 import * as FilesSource from "../files/FilesSource.ts"
 import { type Feed, feeds, type FilesConfig, type Project } from "./Project.ts"
 import * as Services from "./Services.ts"
@@ -28,7 +29,7 @@ export const refused = Effect.fn("Files.refused")(function* (project: Project) {
 
 /** Those of one source. */
 export const refusedOf = (feed: Feed<FilesConfig>) =>
-  Effect.map(FilesSource.refused(feed.log), (all) =>
+  Effect.map(FilesSource.refused(folderOf(feed)), (all) =>
     all.map(({ action, detail, isSuperseded, key, refusedAtMs, sequence }): RefusedFile => ({
       source: feed.source.name,
       sequence: String(BigInt(sequence)),
@@ -54,9 +55,13 @@ export const again = Effect.fn("Files.again")(function* (project: Project, name:
       reason: new Misconfigured({ detail })
     })
   }
-  const number = yield* FilesSource.again(feed.log, sequence).pipe(Effect.provide(Services.landing(project.landing)))
+  const number = yield* FilesSource.again(folderOf(feed), sequence).pipe(
+    Effect.provide(Services.landing(project.landing))
+  )
   return { source: feed.source.name, sequence: String(number) }
 })
+
+const folderOf = ({ log, source }: Feed<FilesConfig>): string => Discovery.folder(log, source.epoch)
 
 /** The project's drop folders. */
 export const drops = (project: Project): ReadonlyArray<Feed<FilesConfig>> =>

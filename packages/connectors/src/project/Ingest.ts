@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit, Fiber, Option, Queue, Ref, Schedule } from "effect"
+import { Clock, type Duration, Effect, Exit, Fiber, Option, Queue, Ref, Schedule } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import { type RunEntry, RunLedger, type RunSummary } from "@northstar/core/RunLedger"
@@ -49,7 +49,8 @@ export interface IngestSummary {
 
 /**
  * Captures a project's sources into their landing logs and loads the logs into its warehouse, all side by side. A source
- * that fails does not stop the others: they go on, or end caught up, before the failure is told.
+ * that fails does not stop the others: they go on, or end caught up, before the failure is told. A defect, of any lane,
+ * ends all of them.
  */
 export const ingest = (project: Project, options: IngestOptions) =>
   // The loading fibers end before the warehouse that they work on is closed.
@@ -57,7 +58,7 @@ export const ingest = (project: Project, options: IngestOptions) =>
 
 const program = Effect.fn("Ingest.ingest")(function* (project: Project, options: IngestOptions) {
   const wanted = yield* select(project, options.sources)
-  const exits = yield* Effect.forEach(wanted, (feed) => Effect.exit(untilItEnds(feed, options, wanted.length)), {
+  const exits = yield* Effect.forEach(wanted, (feed) => ended(feed, untilItEnds(feed, options, wanted.length)), {
     concurrency: "unbounded"
   })
   const failures = exits.flatMap((exit) => (Exit.isFailure(exit) ? [exit] : []))
@@ -66,6 +67,16 @@ const program = Effect.fn("Ingest.ingest")(function* (project: Project, options:
   const parked = yield* Effect.forEach(wanted, parkedTables)
   return { sources, parked: parked.flat() } satisfies IngestSummary
 })
+
+/** How a source ended. A defect is no failure of the source's: it ends them all at once. */
+const ended = <A, E, R>(feed: Feed, lane: Effect.Effect<A, E, R>) =>
+  lane.pipe(
+    Effect.tapDefect(() => Effect.logError(`source ${feed.source.name} stopped by a bug: all sources stop`)),
+    Effect.exit,
+    Effect.flatMap((exit) =>
+      Exit.isFailure(exit) && Exit.hasDies(exit) ? Effect.failCause(exit.cause) : Effect.succeed(exit)
+    )
+  )
 
 /** Among several sources one that fails is heard of at once, and in an ingest without end tried again. */
 const untilItEnds = (feed: Feed, options: IngestOptions, sources: number) => {
@@ -85,19 +96,27 @@ const ingestSource = Effect.fnUntraced(function* (feed: Feed, options: IngestOpt
     Effect.provideServiceEffect(RunLedger, unhurriedLedger)
   )
   const loading = (untilCaughtUp: boolean) =>
-    Pipeline.run(load(feed, loadKey(feed)), { program: "ingest", untilCaughtUp, onCommit: onLoad.count })
+    Pipeline.run(load(feed, loadKey(feed), { untilCaughtUp }), {
+      program: "ingest",
+      untilCaughtUp,
+      onCommit: onLoad.count
+    })
   // A load that fails does not end capture: the source must not keep its WAL for the warehouse's sake.
   const loadFiber = yield* loading(false).pipe(
     Effect.tapError((error) => Effect.logError(`loading stopped, and tries again in a minute: ${error.message}`)),
     Effect.retry(Schedule.spaced("1 minute")),
     Effect.forkScoped
   )
-  yield* Effect.forkScoped(Housekeeping.run(feed))
-  const captured = yield* capturing
+  const tidying = yield* Effect.forkScoped(Housekeeping.run(feed))
+  const captured = yield* Effect.raceAllFirst([capturing, defectOf(loadFiber), defectOf(tidying)])
   yield* Fiber.interrupt(loadFiber)
   const loaded = { ...(yield* loading(true)), ...(yield* onLoad.total) }
   return { source: feed.source.name, captured, loaded } satisfies SourceSummary
 }, Effect.scoped)
+
+/** A lane beside capture does not end; a defect in one would leave capture going on alone, and nobody the wiser. */
+const defectOf = <A, E>(lane: Fiber.Fiber<A, E>): Effect.Effect<never, E> =>
+  Effect.andThen(Fiber.join(lane), Effect.never)
 
 /** The project's sources of these names. */
 const select = (project: Project, names: ReadonlyArray<string> | undefined) => {
@@ -121,16 +140,17 @@ const select = (project: Project, names: ReadonlyArray<string> | undefined) => {
 const factsMax = 1000
 
 /**
- * Facts of a capture are written to the warehouse's ledger beside it, if that answers soon: capture waits for nobody but
- * the log, and a publish that is under way makes even a small statement wait.
+ * Facts of a capture are written to the warehouse's ledger beside it: capture waits for nobody but the log, and a publish
+ * that is under way, or a warehouse that has to start, makes even a small statement wait. At the end not much is waited for.
  */
 const unhurriedLedger = Effect.gen(function* () {
   const ledger = yield* RunLedger
   const waiting = yield* Queue.sliding<RunEntry>(factsMax)
-  const write = (entry: RunEntry) => ledger.append(entry).pipe(Effect.timeoutOption("2 seconds"), Effect.ignore)
+  const write = (within: Duration.Input) => (entry: RunEntry) =>
+    ledger.append(entry).pipe(Effect.timeoutOption(within), Effect.ignore)
   yield* Effect.addFinalizer(() =>
     Queue.clear(waiting).pipe(
-      Effect.flatMap((rest) => Effect.forEach(rest, write, { discard: true })),
+      Effect.flatMap((rest) => Effect.forEach(rest, write("2 seconds"), { discard: true })),
       Effect.interruptible,
       Effect.timeoutOption("5 seconds"),
       Effect.ignore
@@ -138,7 +158,7 @@ const unhurriedLedger = Effect.gen(function* () {
   )
   // Looked at, written, and only then taken: one that an end cuts short is written again, and is there once.
   yield* Queue.peek(waiting).pipe(
-    Effect.flatMap(write),
+    Effect.flatMap(write("1 minute")),
     Effect.andThen(Queue.take(waiting)),
     Effect.forever,
     Effect.forkScoped
@@ -167,7 +187,7 @@ const catchUp = Effect.fnUntraced(function* (feed: Feed, table: string) {
     onNone: () => ({ untilCaughtUp: true }),
     onSome: (at) => ({ through: BigInt(at) })
   })
-  yield* Pipeline.run(load(feed, key, table), { program: "catch-up", ...upTo })
+  yield* Pipeline.run(load(feed, key, { catchUp: table }), { program: "catch-up", ...upTo })
   const tables = feed.tables.map(({ name }) => name)
   return yield* withSession((session) => Watermarks.rejoin(session, key, table, tables))
 })

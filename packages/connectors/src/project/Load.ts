@@ -96,6 +96,7 @@ const bucket = {
   endpoint: Schema.optionalKey(Text),
   forcePathStyle: Schema.optionalKey(Schema.Boolean)
 }
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const Folder = Schema.Struct({ kind: Schema.Literal("folder"), folder: Text })
 const Shape = Schema.Struct({
   name: Text.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,63}$/)),
@@ -119,7 +120,10 @@ const Shape = Schema.Struct({
         ...source,
         kind: Schema.Literal("stripe"),
         apiKey: Key,
+        account: Schema.UndefinedOr(Text.check(Schema.isPattern(/^acct_\w{1,64}$/))),
         pollSeconds: Schema.Finite,
+        overlapMinutes: Positive,
+        sweep: Schema.Struct({ everyHours: Positive, daysBack: Positive }),
         endpoint: Schema.UndefinedOr(Text.check(Schema.makeFilter((url) => URL.canParse(url)))),
         from: Schema.UndefinedOr(Schema.Date),
         backfill: Schema.UndefinedOr(Schema.Struct({ id: Text, from: Schema.Date, to: Schema.Date }))

@@ -90,8 +90,14 @@ export interface StripeConfig extends Source {
   readonly kind: "stripe"
   /** Undefined when the environment variable it comes from is not set. */
   readonly apiKey: Redacted.Redacted | undefined
+  /** The account's id, `acct_…`: needed for a restricted key that may not read its account, checked for any other. */
+  readonly account: string | undefined
   /** Seconds between two looks for news. */
   readonly pollSeconds: number
+  /** How far each look reaches back: longer than Stripe's lists and events ever come late. */
+  readonly overlapMinutes: number
+  /** Hours between two sweeps, which find what no event told, and age in days of the oldest objects that they list again. */
+  readonly sweep: { readonly everyHours: number; readonly daysBack: number }
   /** Origin of another server than Stripe's, such as `http://127.0.0.1:4242`. */
   readonly endpoint: string | undefined
   /** What is created before is not read by the first run; it comes when something happens to it. */
@@ -187,18 +193,24 @@ export const postgres = (options: {
   slot: options.slot ?? "northstar",
   publication: options.publication ?? "northstar",
   epoch: options.epoch ?? 1,
-  snapshot: { chunkRows: 10_000, rowsPerSecondMax: 100_000, ...options.snapshot },
+  snapshot: { chunkRows: 50_000, rowsPerSecondMax: 100_000, ...options.snapshot },
   heartbeatSeconds: options.heartbeatSeconds ?? 10,
   guard: { warnBytes: 8 * 1024 ** 3, stopBytes: 64 * 1024 ** 3, policy: "warn", ...options.guard }
 })
 
-/** A Stripe account as a source; `endpoint` names another server than Stripe's. */
+/**
+ * A Stripe account as a source. By default it is looked at every 30 seconds, 10 minutes back, and swept every 24 hours, 30 days
+ * back. `endpoint` names another server than Stripe's.
+ */
 export const stripe = (options: {
   readonly apiKey: string | undefined
   readonly tables: ReadonlyArray<Table>
+  readonly account?: string | undefined
   readonly name?: string
   readonly epoch?: number
   readonly pollSeconds?: number
+  readonly overlapMinutes?: number
+  readonly sweep?: Partial<StripeConfig["sweep"]>
   readonly endpoint?: string | undefined
   readonly from?: Date
   readonly backfill?: NonNullable<StripeConfig["backfill"]>
@@ -211,7 +223,10 @@ export const stripe = (options: {
     options.apiKey === undefined || options.apiKey === ""
       ? undefined
       : Redacted.make(options.apiKey, { label: "stripe key" }),
+  account: options.account,
   pollSeconds: options.pollSeconds ?? 30,
+  overlapMinutes: options.overlapMinutes ?? 10,
+  sweep: { everyHours: 24, daysBack: 30, ...options.sweep },
   endpoint: options.endpoint,
   from: options.from,
   backfill: options.backfill

@@ -117,7 +117,7 @@ const read = Effect.fnUntraced(function* (project: Project, conditions: Readonly
       FROM northstar.quarantine ${where} ORDER BY recorded_at DESC, version DESC LIMIT ${last}`
     )
     return yield* Effect.orDie(Schema.decodeUnknownEffect(Schema.Array(Row))(rows))
-  }).pipe(Effect.scoped, Effect.retry(Retry.schedule(Retry.statementTries)), Effect.provide(Services.layer(project)))
+  }).pipe(Effect.scoped, Effect.retry(Retry.schedule(Retry.statementTries)), Effect.provide(Services.reading(project)))
 })
 
 const operations = ["upsert", "delete", "truncate"] as const

@@ -1,6 +1,6 @@
 import { Effect, Predicate } from "effect"
-import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
-import { type SqlValue, Warehouse } from "../warehouse/Warehouse.ts"
+import { ConnectorError } from "@northstar/core/ConnectorError"
+import { isMistake, mistakeReason, type SqlValue, Warehouse } from "../warehouse/Warehouse.ts"
 import type { Project } from "./Project.ts"
 import * as Retry from "./Retry.ts"
 import * as Services from "./Services.ts"
@@ -15,7 +15,8 @@ export interface QueryResult {
 
 /**
  * Runs one SELECT (in DuckDB also `DESCRIBE`, `SHOW`, `SUMMARIZE`, `VALUES`, `FROM`) on the warehouse and returns its first
- * `rowsMax` rows. Anything that could write is refused before it runs.
+ * `rowsMax` rows. Anything that could write is refused before it runs. For that, and for a query that is wrong or names
+ * what is not there, `isMistake` is true of the failure: its detail is the engine's message without values.
  */
 export const query = Effect.fn("Query.query")(function* (
   project: Project,
@@ -25,7 +26,8 @@ export const query = Effect.fn("Query.query")(function* (
   return yield* select(sql, options.rowsMax).pipe(
     // The process that owns the file may end meanwhile.
     Effect.retry(Retry.schedule(Retry.statementTries)),
-    Effect.provide(Services.warehouse(project.warehouse))
+    Effect.provide(Services.reading(project)),
+    Effect.mapError((error) => (isMistake(error) && error.reason._tag === "Misconfigured" ? missing(error) : error))
   )
 })
 
@@ -50,6 +52,16 @@ const select = Effect.fnUntraced(function* (sql: string, rowsMax: number) {
     } satisfies QueryResult
   }).pipe(Effect.scoped)
 })
+
+/** Programs are told to have the warehouse set up: here it is rather the query that names what never was. */
+const missing = ({ connector, detail, operation, reason }: ConnectorError) =>
+  new ConnectorError({
+    connector,
+    operation,
+    detail,
+    action: "Correct the query. If the name is right, northstar warehouse plan says what is missing",
+    reason
+  })
 
 /** Says early what the engine would refuse anyway: nothing that writes is a subquery, and several statements are none. */
 const startsAsQuery = (sql: string): Effect.Effect<void, ConnectorError> =>
@@ -80,6 +92,6 @@ const refuse = (detail: string, action: string) =>
       operation: "query",
       detail,
       action,
-      reason: new Misconfigured({ detail })
+      reason: mistakeReason()
     })
   )

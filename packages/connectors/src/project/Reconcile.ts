@@ -52,9 +52,9 @@ export interface ReconcileReport {
 const rowsPerSecondDefault = 50_000
 
 /**
- * Compares the source with the curated tables: count and checksum per key range, each range at its own moment, halved
- * down to the keys that differ. A key that differs is followed until what is loaded has passed the moment at which the
- * source was read: it agrees when the history knows that state of it at that moment.
+ * Compares the source with the curated tables: count and checksum per key range, each range at its own moment, and where
+ * they differ the keys. A key that differs is followed until what is loaded has passed the moment at which the source was
+ * read: it agrees when the history knows that state of it at that moment.
  */
 export const reconcile = (feed: PostgresFeed, options: ReconcileOptions) =>
   program(feed, options).pipe(Effect.provide(Services.layer(feed.project)), Effect.scoped)

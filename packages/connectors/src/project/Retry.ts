@@ -10,17 +10,25 @@ const busyRest = Duration.seconds(5)
 /** Attempts of a few statements on the warehouse, about half a minute: the process that owns its file may die meanwhile. */
 export const statementTries = 8
 
+/** Failures that may follow each other however long they take: an outside system may need minutes to fail. */
+const failuresMin = 3
+
 /**
  * Retries what may pass: an outside system that does not answer, or asks for fewer requests, a holder that may leave,
- * and a watermark that another task moved. From 200 ms, doubling to 30 s, with jitter; `tries` bounds it.
+ * and a watermark that another task moved. From 200 ms, doubling to 30 s, with jitter; `tries` bounds it, and so does the
+ * time `within` which failures may go on, from the first of them.
  */
-export const schedule = (tries: number): Schedule.Schedule<unknown, RunError> =>
+export const schedule = (
+  tries: number,
+  within: Duration.Input = Duration.infinity
+): Schedule.Schedule<unknown, RunError> =>
   patient(
     Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("30 seconds")]).pipe(
       Schedule.jittered,
       Schedule.upTo({ times: tries }),
       Schedule.setInputType<RunError>(),
-      Schedule.while(({ input }) => isPassing(input))
+      Schedule.while(({ input }) => isPassing(input)),
+      Schedule.while(({ attempt, elapsed }) => attempt < failuresMin || elapsed < Duration.toMillis(within))
     )
   )
 

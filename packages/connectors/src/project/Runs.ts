@@ -75,7 +75,7 @@ const withSession = <A>(
 ) =>
   Effect.scoped(
     Effect.flatMap(Warehouse, ({ dialect, session }) => Effect.flatMap(session, (opened) => f(opened, dialect)))
-  ).pipe(Effect.retry(Retry.schedule(Retry.statementTries)), Effect.provide(Services.layer(project)))
+  ).pipe(Effect.retry(Retry.schedule(Retry.statementTries)), Effect.provide(Services.reading(project)))
 
 const lines = Effect.fnUntraced(function* (
   session: Session,

@@ -1,7 +1,8 @@
+import { existsSync } from "node:fs"
 import { mkdir } from "node:fs/promises"
 import { dirname } from "node:path"
 import { Effect, Layer } from "effect"
-import type { ConnectorError } from "@northstar/core/ConnectorError"
+import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import type { RunLedger } from "@northstar/core/RunLedger"
 import type { ObjectStore } from "../landing/ObjectStore.ts"
 import { warehouseName } from "../snowflake/SnowflakeObjects.ts"
@@ -50,6 +51,41 @@ export const landing = (config: LandingConfig): Layer.Layer<ObjectStore, Connect
           (driver) => driver.layer(config)
         )
   )
+
+/**
+ * What commands need that only read: nothing is created or brought up to the contracts. A DuckDB file that no ingest has
+ * prepared yet fails with `Misconfigured`; of a Snowflake account the statements themselves say what is missing.
+ */
+export const reading = (project: Project): Layer.Layer<Warehouse | ObjectStore, ConnectorError> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const config = project.warehouse
+      // Opening a file that is not there would create it.
+      if (config.kind === "duckdb" && !existsSync(config.file)) return yield* unprepared(config.file)
+      const opened = warehouse(config)
+      const checked = config.kind === "duckdb" ? Layer.provideMerge(isPrepared(config.file), opened) : opened
+      return Layer.merge(checked, landing(project.landing))
+    })
+  )
+
+const isPrepared = (file: string): Layer.Layer<never, ConnectorError, Warehouse> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { dialect, session: open } = yield* Warehouse
+      const session = yield* open
+      const control = yield* session.query(dialect.columnsOf("northstar"))
+      if (control.length === 0) return yield* unprepared(file)
+    }).pipe(Effect.scoped, Effect.retry(schedule(statementTries)))
+  )
+
+const unprepared = (file: string) =>
+  new ConnectorError({
+    connector: "warehouse",
+    operation: "read",
+    detail: `${file} holds no tables yet: nothing was ingested`,
+    action: "Run northstar ingest, which creates them",
+    reason: new Misconfigured({ detail: "tables" })
+  })
 
 /** Everything that programs over a project need. The ledger of runs lives in the warehouse. */
 export const layer = (project: Project): Layer.Layer<Warehouse | ObjectStore | RunLedger, ConnectorError> =>

@@ -66,13 +66,15 @@ const batchesMax = 10
 
 /** Says where a project stands: freshness, what is parked, set aside or held, and the last batches. */
 export const status = (project: Project) =>
-  program(project).pipe(Effect.provide(Services.layer(project)), Effect.scoped)
+  program(project).pipe(Effect.provide(Services.reading(project)), Effect.scoped)
 
 const program = Effect.fn("Status.status")(function* (project: Project) {
   const { dialect, session: open } = yield* Warehouse
   const session = yield* open
   const now = yield* Clock.currentTimeMillis
-  const perFeed = yield* Effect.forEach(feeds(project), (feed) => feedStatus(session, dialect, feed, now))
+  const found = yield* session.query(dialect.columnsOf("curated"))
+  const existing = new Set(found.map(({ t }) => String(t)))
+  const perFeed = yield* Effect.forEach(feeds(project), (feed) => feedStatus(session, dialect, feed, { existing, now }))
   return {
     pipeline: project.name,
     sources: perFeed.map(({ source }) => source),
@@ -81,8 +83,14 @@ const program = Effect.fn("Status.status")(function* (project: Project) {
   } satisfies StatusReport
 })
 
-const feedStatus = Effect.fnUntraced(function* (session: Session, dialect: Dialect, feed: Feed, now: number) {
-  const tables = yield* Effect.forEach(feed.tables, ({ name }) => tableStatus(session, dialect, feed, name, now))
+/** Curated tables that there are, since a new one is created by the next ingest, and the time, Unix milliseconds. */
+interface Moment {
+  readonly existing: ReadonlySet<string>
+  readonly now: number
+}
+
+const feedStatus = Effect.fnUntraced(function* (session: Session, dialect: Dialect, feed: Feed, moment: Moment) {
+  const tables = yield* Effect.forEach(feed.tables, ({ name }) => tableStatus(session, dialect, feed, name, moment))
   const newest = yield* LandingLog.tail(feed.log)
   const loaded = tables.reduce((most, { through }) => {
     const at = BigInt(through ?? "0")
@@ -145,7 +153,7 @@ const tableStatus = Effect.fnUntraced(function* (
   dialect: Dialect,
   feed: Feed,
   table: string,
-  now: number
+  { existing, now }: Moment
 ) {
   const { pipeline, stream } = loadKey(feed)
   const { curated } = makeModel(
@@ -157,7 +165,7 @@ const tableStatus = Effect.fnUntraced(function* (
     `SELECT (SELECT through FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND ${ofTable}) AS through,
       (SELECT CAST(${dialect.epochMs("complete_through")} AS VARCHAR) FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND ${ofTable}) AS complete,
       (SELECT parked_reason FROM northstar.watermarks WHERE pipeline = ${literal(pipeline)} AND stream = ${literal(stream)} AND ${ofTable}) AS parked,
-      (SELECT count(*) FROM ${curated}) AS n,
+      ${existing.has(table) ? `(SELECT count(*) FROM ${curated})` : "0"} AS n,
       (SELECT count(*) FROM northstar.quarantine WHERE ${ofTable} AND resolved_at IS NULL) AS quarantined,
       (SELECT count(*) FROM northstar.held WHERE ${ofTable}) AS held`
   )

@@ -1,4 +1,4 @@
-import { Effect, Option, Predicate } from "effect"
+import { Duration, Effect, Option, Predicate } from "effect"
 import { ConnectorError, Misconfigured } from "@northstar/core/ConnectorError"
 import * as Pipeline from "@northstar/core/Pipeline"
 import type { StreamKey } from "@northstar/core/Position"
@@ -16,8 +16,11 @@ import { schedule } from "./Retry.ts"
 /** What this build makes of a source's changes; raised when that changes. A new card key raises a row's revision, too. */
 const revision = 1
 
-/** Attempts after which a program that may pass on its own gives up: about an hour of an outside system's silence. */
+/** Attempts after which a failure that may pass on its own is told: about an hour of an outside system's silence. */
 const tries = 120
+
+/** A run that is to end ends sooner: whoever started it waits, and starts another. */
+const patience = (untilCaughtUp: boolean) => schedule(tries, untilCaughtUp ? "2 minutes" : undefined)
 
 /** Key of the watermarks that ingest loads a source's log by. */
 export const loadKey = ({ project, source }: Feed): StreamKey => ({ pipeline: project.name, stream: source.name })
@@ -42,7 +45,11 @@ export const cards = ({ project, tables }: Feed): CardGuard.GuardOptions => ({
 })
 
 /** The first arrow: a source's changes into its landing log. */
-export const capture = Effect.fnUntraced(function* <P, R>(feed: Feed, source: Source<Block, P, R>) {
+export const capture = Effect.fnUntraced(function* <P, R>(
+  feed: Feed,
+  source: Source<Block, P, R>,
+  { untilCaughtUp }: { readonly untilCaughtUp: boolean }
+) {
   const keys = yield* CardKeys.fromEnvironment
   return Pipeline.make({
     key: captureKey(feed),
@@ -53,12 +60,16 @@ export const capture = Effect.fnUntraced(function* <P, R>(feed: Feed, source: So
       revision: revision + Option.match(keys, { onNone: () => 0, onSome: CardKeys.version }),
       epochOf: (through) => (Predicate.hasProperty(through, "epoch") ? Number(through.epoch) : feed.source.epoch)
     }),
-    retry: schedule(tries)
+    retry: patience(untilCaughtUp)
   })
 })
 
 /** The second arrow: the landing log into the warehouse; `catchUp` loads one table alone. */
-export const load = (feed: Feed, key: StreamKey, catchUp?: string) =>
+export const load = (
+  feed: Feed,
+  key: StreamKey,
+  { catchUp, untilCaughtUp = false }: { readonly catchUp?: string; readonly untilCaughtUp?: boolean } = {}
+) =>
   Pipeline.make({
     key,
     // What catches up must reach the others, empty records or not.
@@ -68,17 +79,29 @@ export const load = (feed: Feed, key: StreamKey, catchUp?: string) =>
     }),
     stage: Stage.identity<Segment>(),
     sink: WarehouseSink.make({ tables: feed.tables, ...(catchUp === undefined ? {} : { catchUp }) }),
-    retry: schedule(tries)
+    retry: patience(untilCaughtUp)
   })
 
 /** Seconds between two loads into a warehouse that costs money while it works, unless its configuration says otherwise. */
 const cadenceSeconds = 300
 
-/** A backfill beside ingest in one DuckDB takes short turns: each of its publishes keeps ingest waiting. */
-const pace = (warehouse: WarehouseConfig, isBackfill: boolean) =>
-  warehouse.kind === "duckdb"
-    ? { joins: !isBackfill }
-    : { cadence: `${warehouse.cadenceSeconds ?? cadenceSeconds} seconds` as const }
+/**
+ * Rows of one publish of a backfill: it holds the lock rows of its tables meanwhile, and ingest's load waits. A publish has
+ * costs that do not depend on its rows, so records are joined: in DuckDB, which both share, up to what takes a few tenths
+ * of a second. In Snowflake a backfill has a virtual warehouse of its own: a million rows take a LARGE one some 13 s at the
+ * rate that `cost/Assumptions.ts` assumes, well within the lock timeout of 60 s and the 300 s between two loads. Ten
+ * million, as a load joins, would be beyond both.
+ */
+const backfillRowsMax = { duckdb: 20_000, snowflake: 1_000_000 } as const
+
+const pace = (warehouse: WarehouseConfig, isBackfill: boolean) => ({
+  ...(isBackfill ? { joinedRowsMax: backfillRowsMax[warehouse.kind] } : {}),
+  ...(warehouse.kind === "duckdb" ? {} : { cadence: cadenceOf(warehouse) })
+})
+
+/** Least time between two loads. */
+export const cadenceOf = (warehouse: WarehouseConfig): Duration.Duration =>
+  warehouse.kind === "duckdb" ? Duration.zero : Duration.seconds(warehouse.cadenceSeconds ?? cadenceSeconds)
 
 /** The source's URL is not set. */
 export const noUrl = (feed: Feed) =>

@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { ConnectorError } from "@northstar/core/ConnectorError"
 import * as Column from "@northstar/core/Column"
 import { RunId, RunLedger } from "@northstar/core/RunLedger"
 import * as Table from "@northstar/core/Table"
@@ -9,8 +11,9 @@ import * as Quarantine from "@northstar/connectors/project/Quarantine"
 import * as Query from "@northstar/connectors/project/Query"
 import * as Runs from "@northstar/connectors/project/Runs"
 import * as Services from "@northstar/connectors/project/Services"
+import * as Status from "@northstar/connectors/project/Status"
 import { versionNumber } from "@northstar/connectors/warehouse/Model"
-import { Warehouse } from "@northstar/connectors/warehouse/Warehouse"
+import { isMistake, Warehouse } from "@northstar/connectors/warehouse/Warehouse"
 import { folder } from "./Configuration.ts"
 
 const orders = Table.make("orders", {
@@ -27,14 +30,83 @@ const project = Effect.map(folder, (path) =>
   })
 )
 
-const run = (project: Project.Project, sql: string) =>
-  Effect.scoped(
-    Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, ({ execute }) => execute(sql)))
-  ).pipe(Effect.provide(Services.layer(project)))
+const execute = (sql: string) =>
+  Effect.scoped(Effect.flatMap(Warehouse, ({ session }) => Effect.flatMap(session, ({ execute }) => execute(sql))))
+
+/** Brings the warehouse to the project first, as an ingest does. */
+const run = (project: Project.Project, sql: string) => Effect.provide(execute(sql), Services.layer(project))
+
+/** Leaves it as it is. */
+const edit = (project: Project.Project, sql: string) =>
+  Effect.provide(execute(sql), Services.warehouse(project.warehouse))
+
+const fileOf = ({ warehouse }: Project.Project) => (warehouse.kind === "duckdb" ? warehouse.file : "")
+
+/** The project as an ingest leaves it: with tables. */
+const prepared = Effect.tap(project, (shop) => run(shop, "SELECT 1"))
+
+const wrong = [
+  ["select * from curated.nowhere", "nowhere does not exist"],
+  ["select nothing from curated.orders", "column"],
+  ["select 1 +", "syntax error"],
+  ["select cast(email as int) from (values ('ann@example.com')) t(email)", "Conversion Error"]
+] as const
+
+it.live("a wrong query is told with the engine's message, without values, and is not damaged data", () =>
+  Effect.gen(function* () {
+    const shop = yield* prepared
+    for (const [sql, said] of wrong) {
+      const error = yield* Effect.flip(Query.query(shop, sql, { rowsMax: 1 }))
+      expect([sql, isMistake(error)]).toEqual([sql, true])
+      expect(error.message).toContain(said)
+      expect(error.message).not.toContain("ann@")
+      expect(error.action).not.toBe("")
+    }
+  })
+)
+
+const looking = {
+  status: (shop: Project.Project) => Effect.asVoid(Status.status(shop)),
+  query: (shop: Project.Project) => Effect.asVoid(Query.query(shop, "select 1 as one", { rowsMax: 1 })),
+  "runs list": (shop: Project.Project) => Effect.asVoid(Runs.list(shop, { last: 1 })),
+  "quarantine list": (shop: Project.Project) =>
+    Effect.asVoid(Quarantine.list(shop, { all: true, last: 1, unmask: false }))
+}
+
+/** Any of the commands. */
+type Look = (shop: Project.Project) => Effect.Effect<void, ConnectorError>
+
+for (const [name, look] of Object.entries<Look>(looking)) {
+  it.live(`${name} creates no warehouse, and says that there is none`, () =>
+    Effect.gen(function* () {
+      const shop = yield* project
+      const before = yield* Effect.flip(look(shop))
+      expect([before.message, before.action]).toEqual([
+        expect.stringContaining("holds no tables yet"),
+        expect.stringContaining("northstar ingest")
+      ])
+      expect(existsSync(fileOf(shop))).toBe(false)
+      yield* edit(shop, "SELECT 1")
+      expect((yield* Effect.flip(look(shop))).message).toContain("holds no tables yet")
+    })
+  )
+
+  it.live(`${name} leaves tables and marts as they are`, () =>
+    Effect.gen(function* () {
+      const shop = yield* prepared
+      yield* edit(shop, "DROP TABLE curated.orders")
+      yield* edit(shop, "CREATE VIEW marts.totals AS SELECT 1 AS by_hand")
+      yield* look({ ...shop, marts: [{ name: "totals", query: "SELECT 2 AS described" }] })
+      const query =
+        "SELECT (SELECT count(*) FROM duckdb_tables() WHERE table_name = 'orders') AS tables, by_hand FROM marts.totals"
+      expect((yield* Query.query(shop, query, { rowsMax: 1 })).rows).toEqual([{ tables: "0", by_hand: 1 }])
+    })
+  )
+}
 
 it.live("a query returns its first rows and says whether there are more", () =>
   Effect.gen(function* () {
-    const shop = yield* project
+    const shop = yield* prepared
     const some = yield* Query.query(shop, "select i, i::bigint as big from range(5) r(i) order by i desc; ", {
       rowsMax: 3
     })
@@ -64,8 +136,8 @@ const writing = [
 for (const sql of writing) {
   it.live(`${JSON.stringify(sql)} is refused before it runs`, () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(Query.query(yield* project, sql, { rowsMax: 1 }))
-      expect(error.reason._tag).toBe("Misconfigured")
+      const error = yield* Effect.flip(Query.query(yield* prepared, sql, { rowsMax: 1 }))
+      expect(isMistake(error)).toBe(true)
     })
   )
 }

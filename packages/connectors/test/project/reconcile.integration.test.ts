@@ -7,11 +7,13 @@ import * as Column from "@northstar/core/Column"
 import * as Table from "@northstar/core/Table"
 import * as Postgres from "../../src/local/Postgres.ts"
 import * as Connection from "../../src/postgres/Connection.ts"
+import { compare } from "../../src/project/Comparison.ts"
 import * as Ingest from "../../src/project/Ingest.ts"
 import * as Project from "../../src/project/Project.ts"
 import * as Reconcile from "../../src/project/Reconcile.ts"
 import * as Resnapshot from "../../src/project/Resnapshot.ts"
 import * as Services from "../../src/project/Services.ts"
+import { make as makeModel } from "../../src/warehouse/Model.ts"
 import { Warehouse } from "../../src/warehouse/Warehouse.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "northstar-reconcile-"))
@@ -101,6 +103,41 @@ describe("reconcile", () => {
           after.tables.flatMap(({ differences }) => differences),
           []
         )
+      }).pipe(Effect.scoped),
+    120_000
+  )
+
+  it.live(
+    "a key that differs costs the source one more read, of its part of a range alone",
+    () =>
+      Effect.gen(function* () {
+        const { feed, project, sql } = yield* start("parts")
+        yield* Ingest.ingest(project, { untilCaughtUp: true })
+        yield* tamper(project, ["UPDATE curated.items SET name = '' WHERE id = 20000"])
+        const rowsRead: Array<number> = []
+        const query: Connection.Connection["query"] = (text, values) =>
+          Effect.tap(sql.query(text, values), (rows) => Effect.sync(() => rowsRead.push(rows.length)))
+        const { suspects, tally } = yield* Effect.gen(function* () {
+          const { dialect, session } = yield* Warehouse
+          return yield* compare({
+            feed,
+            connection: { ...sql, query },
+            session: yield* session,
+            dialect,
+            model: makeModel(dialect, items),
+            orderedAlike: true,
+            recent: undefined,
+            rowsPerSecondMax: 1e9,
+            onRows: () => Effect.void
+          })
+        }).pipe(Effect.scoped, Effect.provide(Services.warehouse(project.warehouse)))
+        assert.deepStrictEqual(
+          suspects.map(({ key }) => key),
+          [["20000"]]
+        )
+        assert.deepStrictEqual(tally, { sourceRows: 30_000, curatedRows: 30_000, ranges: 10 })
+        // Cuts, digests of the parts, and the keys of one part between two positions of the log.
+        assert.deepStrictEqual(rowsRead, [9, 10, 1, 3125, 1])
       }).pipe(Effect.scoped),
     120_000
   )

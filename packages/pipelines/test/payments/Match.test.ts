@@ -99,9 +99,9 @@ const valueOf = (object: object, path: string, kind: string): unknown => {
 const sums = (rows: ReadonlyArray<Row>, by: string, of: string) => {
   const all = new Map<string, number>()
   for (const row of rows) {
+    const currency = row[by]
     // Objects that moved nothing settle in no currency.
-    if (row[by] === null) continue
-    all.set(String(row[by]), (all.get(String(row[by])) ?? 0) + Number(row[of]))
+    if (typeof currency === "string") all.set(currency, (all.get(currency) ?? 0) + Number(row[of]))
   }
   return new Map([...all].toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
