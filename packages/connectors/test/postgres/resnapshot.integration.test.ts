@@ -24,7 +24,7 @@ describe("a requested snapshot", () => {
           const reader = yield* source(server.url, { snapshot: pace }).open
           const batches = yield* reader.read({ ...unbounded, after }).pipe(
             Stream.mapEffect((batch) => Effect.map(Batch.rows(batch), (blocks) => ({ batch, blocks }))),
-            Stream.take(6),
+            Stream.take(2),
             Stream.runCollect
           )
           for (const { blocks } of batches) for (const block of blocks) rows.push(block.rows)
@@ -32,6 +32,7 @@ describe("a requested snapshot", () => {
           after = Option.some(last)
           const progress = last.snapshots["public.orders"]
           if (progress?.done ?? false) {
+            assert.isAbove(attempt, 0, "it went on after a restart")
             assert.strictEqual(progress?.id, "again")
             assert.isUndefined(last.snapshots["public.unrelated"])
             break

@@ -32,7 +32,10 @@ const running = (events: ReadonlyArray<Story.StoryEvent>): ReadonlyArray<number>
     .flatMap((event) => [...Story.line(event).matchAll(/as process (\d+)/g)].map(([, pid]) => Number(pid)))
     .filter((pid) => existsSync(`/proc/${pid}`))
 
-it.live(
+/** The demos take minutes: they run where everything runs. */
+const full = it.live.skipIf(process.env["NORTHSTAR_DEMO"] !== "full")
+
+full(
   "the demo survives what it does to its three sources, finds the batch it took back, and leaves no process behind",
   () =>
     Effect.gen(function* () {
@@ -74,7 +77,7 @@ it.live(
   480_000
 )
 
-it.live.skipIf(process.env["NORTHSTAR_DEMO"] !== "full")(
+full(
   "D1 demo: on a local Snowflake it survives the same, agrees with its sources, and holds what DuckDB holds",
   () =>
     Effect.gen(function* () {
