@@ -1,11 +1,11 @@
--- Every object of Stripe that moves money against the balance it moved, one row an object; and what moved the balance without an
--- object that is known. Amounts are minor units, expected_minor in the object's currency, ledger_minor in that of the
+-- Every object of Stripe that moves money against the balance it moved, one row an object (and settlement currency, should it
+-- have several); and what moved the balance without an object that is known. Amounts are minor units, expected_minor in the object's currency, ledger_minor in that of the
 -- settlement, fees of Stripe apart. A capture of a part by an old version of Stripe's API books the whole payment and gives the
 -- rest back as a refund object that is none: it raises what is expected of the payment, and is no refund. Summed over all labels ledger_minor is the whole ledger: what does not match has a name.
 --   matched          the balance moved by what the object says
 --   converted        settled in another currency: both are there, their amounts are not compared
 --   fee              a fee that Stripe books by itself
---   not_in_ledger    the object says that money moved, the ledger does not (yet)
+--   not_in_ledger    the object says that money moved, the ledger does not: Stripe books some payments a little later
 --   amount_differs   the ledger moved by another amount, as for a refund that failed and was not booked back
 --   order_missing    a payment whose order is not known
 --   given_back_twice refunds and open or lost disputes of a payment are more than was captured
@@ -40,10 +40,7 @@ from (
     o.id as order_id,
     c._business_date as business_date,
     lower(c.currency) as currency,
-    case
-      when c.balance_transaction_id is null then 0
-      else cast(c.captured_minor + coalesce(f.released_minor, 0) as bigint)
-    end as expected_minor,
+    cast(c.captured_minor + coalesce(f.released_minor, 0) as bigint) as expected_minor,
     c.captured_minor,
     cast(coalesce(f.refunded_minor, 0) + coalesce(d.disputed_minor, 0) as bigint) as given_back_minor,
     case when c.captured_minor > 0 then 1 else 0 end as is_charge
@@ -52,7 +49,7 @@ from (
   left join (
     select
       r.charge_id,
-      cast(sum(case when t.kind = 'partial_capture_reversal' or r.status <> 'succeeded' then 0 else r.amount_minor end) as bigint) as refunded_minor,
+      cast(sum(case when t.kind = 'partial_capture_reversal' or coalesce(r.status, 'pending') <> 'succeeded' then 0 else r.amount_minor end) as bigint) as refunded_minor,
       cast(sum(case when t.kind = 'partial_capture_reversal' then r.amount_minor else 0 end) as bigint) as released_minor
     from curated.fct_refund r
     left join curated.fct_payment_event t on t.id = r.balance_transaction_id
@@ -65,7 +62,11 @@ from (
   union all
   select
     'refund', id, null, null, _business_date, lower(currency),
-    case when balance_transaction_id is not null and status not in ('failed', 'canceled') then -amount_minor else 0 end,
+    case
+      when coalesce(status, 'pending') in ('failed', 'canceled') then 0
+      when balance_transaction_id is not null or status = 'succeeded' then -amount_minor
+      else 0
+    end,
     0, 0, 0
   from curated.fct_refund
   union all

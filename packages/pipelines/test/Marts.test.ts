@@ -189,6 +189,8 @@ it.live("every object is matched with the ledger or labelled, and the labels sum
         "refund re_4a -900 -900 matched",
         "refund re_4b -900 -900 matched",
         "refund re_waits 0 0 matched",
+        "refund re_old -70 -70 matched",
+        "charge ch_7 320 0 not_in_ledger",
         "dispute du_1 -500 -500 matched",
         "fee du_1 - -15 fee",
         "payout po_1 -3000 -3000 matched",
@@ -306,6 +308,7 @@ const matching = (() => {
     entry("charge", "ch_2", 8190, "usd"),
     entry("charge", "ch_absent", 40),
     entry("refund", "re_1", -1250),
+    entry("refund", "re_old", -70),
     entry("refund", "re_failed", -400),
     entry("refund_failure", "re_failed", 400),
     entry("refund", "re_unbooked", -300),
@@ -333,7 +336,8 @@ const matching = (() => {
     charge(3, "9999", 100),
     charge(4, "1003", 900),
     charge(5, "1004", 650),
-    charge(6, "1005", 0)
+    charge(6, "1005", 0),
+    { ...charge(7, "1005", 320), balance_transaction_id: null }
   ]
   const refunds = [
     refund("re_1", "ch_1", 1250),
@@ -341,6 +345,7 @@ const matching = (() => {
     refund("re_unbooked", "ch_1", 300, { status: "failed" }),
     refund("re_4a", "ch_4", 900),
     refund("re_4b", "ch_4", 900),
+    refund("re_old", "ch_1", 70, { status: null }),
     refund("re_waits", "ch_1", 600, { status: "pending", balance_transaction_id: null })
   ]
   const objects: ReadonlyArray<readonly [Table, ReadonlyArray<Row>]> = [

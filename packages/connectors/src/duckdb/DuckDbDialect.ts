@@ -136,7 +136,7 @@ export const duckdb: Dialect = {
     const same = attached.map(
       ({ segment }, index) => `(${files[index]}, ${literal(segment.file.path)}, ${segment.writtenAtMs * 1000})`
     )
-    return `read_parquet([${files.join(", ")}], filename = '_segment_file', file_row_number = true) AS r
+    return `read_parquet([${files.join(", ")}], filename = '_segment_file', file_row_number = true, hive_partitioning = false) AS r
     JOIN (VALUES ${same.join(", ")}) AS f (_segment_file, _segment, _written_us) ON r._segment_file = f._segment_file`
   },
   rowNumber: "r.file_row_number",

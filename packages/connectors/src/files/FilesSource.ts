@@ -72,7 +72,8 @@ export const make = (options: Options): Source<Block, FilesPosition, ObjectStore
       read: (range) => Stream.provideContext(follow(options, range, { known, look, drop, reading }), services),
       head: look.pipe(
         Effect.map(() =>
-          known.sequence === 0n
+          // A raised epoch is behind everything of the one before, whether a file has come or not.
+          known.sequence === 0n && epoch === 1
             ? Option.none<FilesPosition>()
             : Option.some({ epoch, delivery: known.sequence, id: known.id })
         ),

@@ -1,5 +1,5 @@
 import { Effect, Schedule } from "effect"
-import type { Dialect } from "./Dialect.ts"
+import { type Dialect, literal } from "./Dialect.ts"
 import {
   controlName,
   controlStatements,
@@ -9,7 +9,7 @@ import {
   type Model,
   registerTable
 } from "./Model.ts"
-import { isConflict, isMistake, type Session } from "./Warehouse.ts"
+import { isConflict, isMistake, type Session, type SqlValue } from "./Warehouse.ts"
 
 /** A statement that brings the warehouse to what the contracts say, and what it does in words. */
 export interface Migration {
@@ -151,6 +151,7 @@ export const apply = Effect.fn("Migrate.apply")(
     for (const statement of controlTables(dialect)) yield* session.execute(statement)
     const done = yield* execute(session, yield* plan(session, dialect, models), options)
     for (const model of models) yield* session.execute(registerTable(model))
+    yield* oneRowEach(session)
     return done
   },
   Effect.retry({
@@ -158,6 +159,30 @@ export const apply = Effect.fn("Migrate.apply")(
     while: (error) => isConflict(error) || isMistake(error)
   })
 )
+
+/**
+ * Two tasks that registered a table at once each saw none and left a row: whoever comes last sees both. Publishers lock and
+ * update both alike.
+ */
+const oneRowEach = Effect.fnUntraced(function* (session: Session) {
+  const twice = yield* session.query(
+    "SELECT table_name AS t FROM northstar.tables GROUP BY table_name HAVING count(*) > 1"
+  )
+  for (const { t } of twice) {
+    const where = `WHERE table_name = ${literal(String(t))}`
+    const collapse = Effect.gen(function* () {
+      const [row] = yield* session.query(
+        `SELECT CAST(max(locks) AS VARCHAR) AS l, CAST(max(high_version) AS VARCHAR) AS v, max(relation) AS r, max(contract) AS c FROM northstar.tables ${where}`
+      )
+      const text = (value: SqlValue | undefined) => (typeof value === "string" ? literal(value) : "NULL")
+      yield* session.execute(`DELETE FROM northstar.tables ${where}`)
+      yield* session.execute(
+        `INSERT INTO northstar.tables SELECT ${literal(String(t))}, ${String(row?.["l"])}, ${String(row?.["v"])}, ${text(row?.["r"])}, ${text(row?.["c"])}`
+      )
+    })
+    yield* session.transaction(collapse)
+  }
+})
 
 /** Renders the marts' queries as views. */
 export const applyMarts = Effect.fn("Migrate.applyMarts")(function* (

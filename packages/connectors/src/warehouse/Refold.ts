@@ -126,7 +126,7 @@ export const floorOf = (model: Model): string =>
 
 /** The greatest version ever published of the table. */
 export const highOf = (model: Model): string =>
-  `(SELECT high_version FROM northstar.tables WHERE table_name = ${literal(model.name)})`
+  `(SELECT max(high_version) FROM northstar.tables WHERE table_name = ${literal(model.name)})`
 
 /** Upserts of a chain's links that nothing after them has reset. */
 const liveQuery = (model: Model, names: Names): string => {

@@ -40,6 +40,21 @@ const shop = Effect.gen(function* () {
 
 const facts = "SELECT shipment_no, status FROM curated.shipments ORDER BY 1"
 
+it.live("a raised epoch over an empty drop folder is caught up at once, and takes what comes later", () =>
+  Effect.gen(function* () {
+    const { ask, log, put, remove, run } = yield* shop
+    put("in/a.csv", `${header}\n${line("A", "sent")}`, 1)
+    yield* run(1)
+    rmSync(join(log, "discovery"), { recursive: true })
+    remove("in/a.csv")
+    yield* run(2)
+    assert.deepStrictEqual(yield* ask(facts), ["A sent"])
+    put("in/b.csv", `${header}\n${line("A", "back")}`, 2)
+    yield* run(2)
+    assert.deepStrictEqual(yield* ask(facts), ["A back"])
+  })
+)
+
 it.live(
   "S6 incarnation: a raised epoch recovers from a lost discovery log: every file anew, every fact once",
   () =>

@@ -52,6 +52,12 @@ export const advance = (life: Life, span: Duration.Input): Effect.Effect<void> =
     tell(life, machineMs)
   })
 
+/**
+ * Lets pass what would happen by itself between a look at the account and its judgement: payments are booked 30 s late, and
+ * files have to lie still before they are taken.
+ */
+export const settle = (life: Life): Effect.Effect<void> => advance(life, "1 minute")
+
 /** So many acts of shoppers and banks, as long as the world's clock has not caught up with the machine's. */
 export const pay = (life: Life, acts: number): Effect.Effect<void> =>
   Effect.map(Clock.currentTimeMillis, (machineMs) => {

@@ -95,7 +95,7 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
         const { drop, local, stand } = life
         yield* Life.trade(life, 0)
         for (let file = 0; file < 12; file++) yield* drop.act(life.dice, life.nowMs)
-        yield* Life.advance(life, "10 seconds")
+        yield* Life.settle(life)
         const judge = Effect.map(SourcesOracle.judge(stand, local.world, drop.puts), ({ problems }) => problems)
 
         const refused = { ...stand, stripe: { ...stand.stripe, apiKey: "sk_test_wrong" } }
@@ -111,6 +111,7 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
 
         yield* Life.pay(life, 30)
         yield* Life.trade(life, 1)
+        yield* Life.settle(life)
         renameSync(stand.drop, `${stand.drop}-away`)
         const without = yield* SourcesProcess.run(stand)
         expect(without.code).toBe(1)
@@ -137,7 +138,7 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
         const { drop, local, stand } = life
         yield* Life.trade(life, 0)
         for (let file = 0; file < 6; file++) yield* drop.act(life.dice, life.nowMs)
-        yield* Life.advance(life, "10 seconds")
+        yield* Life.settle(life)
         const down = { ...stand, stripe: { ...stand.stripe, endpoint: "http://127.0.0.1:9" } }
         const { kill } = yield* SourcesProcess.start(down, { untilCaughtUp: true })
         const isKnown = Effect.map(Status.status(SourcesStand.project(down)), ({ sources }) =>
@@ -151,7 +152,7 @@ layer(Server.layer, { excludeTestServices: true, timeout: "2 minutes" })("three 
             until: (known) => known,
             schedule: Schedule.spaced("500 millis")
           }
-        ).pipe(Effect.timeout("60 seconds"))
+        ).pipe(Effect.timeout("200 seconds"))
         expect(yield* failing(down)).toEqual({ shop: null, stripe: expect.stringMatching(/stripe/i), partners: null })
         yield* kill
         yield* SourcesProcess.catchUp(stand)
@@ -203,8 +204,7 @@ const struck = (life: Life.Life, fault: Fault) =>
     }
     const { code, said } = yield* SourcesProcess.run(stand, fault)
     const isFailed = code !== undefined && code !== 0
-    // A file that was written last has to lie still before it is taken.
-    yield* Life.advance(life, "10 seconds")
+    yield* Life.settle(life)
     yield* SourcesProcess.catchUp(stand)
     const judged = yield* SourcesOracle.judge(stand, local.world, drop.puts)
     const problems = [...(isFailed ? [`it failed: ${said}`] : []), ...judged.problems]
