@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it, layer } from "@effect/vitest"
@@ -68,6 +68,12 @@ const check = Effect.gen(function* () {
 
 layer(fresh([orders], root))("the stage in DuckDB", (it) => {
   it.effect("a row's segment, its place in it and when it was landed are its own", () => check)
+})
+
+const partition = join(root, "note=live")
+mkdirSync(partition)
+layer(fresh([orders], partition))("the stage in DuckDB, below a path like a partition's", (it) => {
+  it.effect("V1 lossless: values come from the file, never from its path", () => check)
 })
 
 layer(snowflake.fresh([orders], root), { timeout: 60_000 })("the stage in Snowflake", (it) => {
