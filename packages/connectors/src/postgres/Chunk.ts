@@ -62,13 +62,17 @@ export const readChunk = Effect.fn("Chunk.read")(function* (
   return reader.finish(target.key, limits.rows)
 })
 
-/** Snapshot and rows are two statements of one REPEATABLE READ transaction: both see the same. */
+/**
+ * Snapshot and rows are two statements of one REPEATABLE READ transaction: both see the same. The lock comes before the
+ * snapshot: to one that is older a table that a migration rewrites meanwhile looks empty (PostgreSQL's caveats of MVCC).
+ */
 const chunkSql = (target: Target, after: ReadonlyArray<string> | null, rows: number): string =>
   [
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     `SET LOCAL statement_timeout = ${statementTimeoutMs}`,
     `SET LOCAL lock_timeout = ${lockTimeoutMs}`,
     "SET LOCAL row_security = off",
+    `LOCK TABLE ${quoted(target.relation.table)} IN ACCESS SHARE MODE`,
     "SELECT pg_current_snapshot(), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
     `SELECT ${target.relation.columns.map((column) => id(column.name)).join(", ")}
      FROM ${quoted(target.relation.table)} t WHERE ${within(target.key, { after, through: null })}

@@ -77,6 +77,8 @@ export class Feed {
   private pendingSinceMs: number | undefined
   private emittedAtMs: number | undefined
   private mustSeal = false
+  /** `bind` came in the middle of a transaction. */
+  private mustBind = false
 
   constructor(options: Options) {
     this.options = options
@@ -121,10 +123,12 @@ export class Feed {
     if (isFull && this.progress > this.sealed) this.seal(this.bounded(this.progress))
   }
 
-  /** From now on `through` holds; a stream that is past it already ends where it is. */
+  /** From now on `through` holds; a stream that is past it already ends where it is, but never within a transaction. */
   bind(): void {
     const { through } = this.options
     if (through === undefined || this.isPassed) return
+    this.mustBind = this.transaction !== undefined
+    if (this.mustBind) return
     this.bound = through > this.progress ? through : this.progress
     this.advance(this.progress)
   }
@@ -170,6 +174,7 @@ export class Feed {
     }
     if (this.isFull()) this.seal(this.bounded(endLsn))
     this.advance(endLsn)
+    if (this.mustBind) this.bind()
   }
 
   private message(prefix: string, content: string, lsn: bigint): void {

@@ -206,6 +206,7 @@ const takeSnapshots = Effect.fnUntraced(function* (
     tables: options.tables,
     connection,
     visibility,
+    undoubted: undoubted(control, visibility),
     progress: () => feed.snapshots,
     deliver: ({ blocks, snapshots }) => feed.add(blocks, snapshots),
     emit: (id) => {
@@ -225,6 +226,22 @@ const takeSnapshots = Effect.fnUntraced(function* (
     yield* Queue.take(lane.requests)
   }
 }, Effect.scoped)
+
+/** Looks at transactions in doubt, and after how many of them somebody is told. */
+const lookEvery = "200 millis"
+const looksQuiet = 150
+
+/** Waits for the transactions that were open when the snapshots began. */
+const undoubted = Effect.fnUntraced(function* (control: Connection.Connection, visibility: () => Visibility) {
+  for (let looks = 1; ; looks++) {
+    const open = visibility().remaining(yield* inProgress(control))
+    if (open === 0) return
+    if (looks === looksQuiet) {
+      yield* Effect.logWarning(`a snapshot waits for ${open} transactions at the source that were open before it`)
+    }
+    yield* Effect.sleep(lookEvery)
+  }
+})
 
 /** The server's own name of a type; of one dropped since, a name that fits none. */
 const lookUp = (control: Connection.Connection, types: Map<string, string>, oid: number, typmod: number) =>

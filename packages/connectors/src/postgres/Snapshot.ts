@@ -37,6 +37,8 @@ export interface Lane {
   readonly deliver: (placed: Placed) => void
   /** That of the snapshots under way. */
   readonly visibility: () => Visibility
+  /** Waits until no transaction is in doubt: a chunk that does not see one is placed below everything. */
+  readonly undoubted: Effect.Effect<void, ConnectorError>
 }
 
 /** A snapshot under way. */
@@ -98,6 +100,8 @@ export const make = (lane: Lane): Running => {
   const readTable = Effect.fnUntraced(function* (table: Table, target: Target) {
     const begun = lane.progress()[table.source]
     if (begun === undefined) return
+    // Below everything a first snapshot lets the stream win; one that is taken again would lose to what is there already.
+    if (begun.chunks > 0) yield* lane.undoubted
     placement.begin(table, begun)
     const { chunkRows, rowsPerSecondMax } = lane.pace
     // However slow it shall be, no burst is longer than a second.

@@ -17,6 +17,12 @@ export class Visibility {
     for (const full of inProgress) if (!this.commits.has(Number(full & 0xffff_ffffn))) this.doubtful.add(full)
   }
 
+  /** How many doubtful transactions are still in progress; those that are not are visible to every chunk that is read from now on. */
+  remaining(inProgress: ReadonlySet<bigint>): number {
+    for (const full of this.doubtful) if (!inProgress.has(full)) this.doubtful.delete(full)
+    return this.doubtful.size
+  }
+
   /** A transaction was streamed whose commit record starts at `commitLsn`. */
   committed(xid: number, commitLsn: bigint): void {
     this.commits.set(xid, commitLsn)

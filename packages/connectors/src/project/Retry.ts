@@ -16,7 +16,7 @@ const failuresMin = 3
 /**
  * Retries what may pass: an outside system that does not answer, or asks for fewer requests, a holder that may leave,
  * and a watermark that another task moved. From 200 ms, doubling to 30 s, with jitter; `tries` bounds it, and so does the
- * time `within` which failures may go on, from the first of them.
+ * time `within` which failures may go on, from the first of them. What somebody holds has a patience of its own.
  */
 export const schedule = (
   tries: number,
@@ -28,7 +28,10 @@ export const schedule = (
       Schedule.upTo({ times: tries }),
       Schedule.setInputType<RunError>(),
       Schedule.while(({ input }) => isPassing(input)),
-      Schedule.while(({ attempt, elapsed }) => attempt < failuresMin || elapsed < Duration.toMillis(within))
+      Schedule.while(
+        ({ attempt, elapsed, input }) =>
+          busyOf(input) !== undefined || attempt < failuresMin || elapsed < Duration.toMillis(within)
+      )
     )
   )
 

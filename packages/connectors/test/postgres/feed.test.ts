@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { opUpsert } from "../../src/landing/Block.ts"
 import { BlockBuilder, relation } from "../../src/landing/BlockBuilder.ts"
+import * as Messages from "../fuzz/Messages.ts"
+import { orders } from "./Fixture.ts"
 import { Feed, type Item } from "../../src/postgres/Feed.ts"
 
 const block = (bytes: number) => {
@@ -10,7 +12,60 @@ const block = (bytes: number) => {
   return builder.finish()
 }
 
+const u32 = (value: number) => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+/** An order whose columns all hold the same text. */
+const insert = (text: string) =>
+  Buffer.concat([
+    Buffer.from("I"),
+    u32(1),
+    Buffer.from("N"),
+    Buffer.from([0, 3]),
+    ...[text, text, text].flatMap((value) => [Buffer.from("t"), u32(value.length), Buffer.from(value)])
+  ])
+
 describe("feed", () => {
+  it.each([0, 2, 4])(
+    "a stream that is bound after %i of 10 rows of a transaction ends behind it, not within it",
+    (at) => {
+      const items: Array<Item> = []
+      let isPassed = false
+      const feed = new Feed({
+        decoder: { tables: new Map([[orders.source, orders]]), typeName: () => "text" },
+        limits: { rowsMax: 3, bytesMax: 1e6, lingerMs: 20, idleMs: 1e4 },
+        after: 0n,
+        snapshots: {},
+        through: 500n,
+        isBoundLater: true,
+        emit: (item) => items.push(item),
+        onPassed: () => {
+          isPassed = true
+        },
+        onCommit: () => {},
+        onMessage: () => {}
+      })
+      const push = (message: Buffer) => feed.decode(message, 0, message.length)
+      feed.keepalive(600n)
+      push(Messages.relation)
+      push(Messages.begin(1000n))
+      for (let row = 0; row < at; row++) push(insert(String(row)))
+      feed.bind()
+      for (let row = at; row < 10; row++) push(insert(String(row)))
+      assert.isFalse(isPassed)
+      push(Messages.commit(1000n))
+      assert.isTrue(isPassed)
+      const rows = items
+        .flatMap((item) => (item._tag === "End" ? [] : item.blocks))
+        .reduce((sum, { rows }) => sum + rows, 0)
+      assert.strictEqual(rows, 10)
+      assert.strictEqual(items[0]?._tag === "Batch" && items[0].isOpen, true)
+      assert.strictEqual(items.findLast(({ _tag }) => _tag === "End") === undefined, false)
+    }
+  )
+
   it("rows of a snapshot are a batch as soon as they are many, whoever waits for it, and soon if they are few", () => {
     const items: Array<Item> = []
     const feed = new Feed({

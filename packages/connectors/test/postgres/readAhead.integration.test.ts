@@ -24,6 +24,7 @@ const laneOf = (connection: Connection.Connection, pace: Snapshot.Pace, from?: P
     tables: [orders],
     connection,
     visibility: () => visibility,
+    undoubted: Effect.void,
     emit: (id) => Effect.sync(() => void lane.emitted.push(id)),
     progress: () => lane.snapshots,
     deliver: ({ blocks, snapshots }) => {
@@ -55,6 +56,24 @@ const ids = (blocks: ReadonlyArray<Block>) => landedRows(blocks).map((row) => Nu
 const numbers = (n: number) => Array.from({ length: n }, (_, index) => index + 1)
 
 describe("reading ahead", () => {
+  it.live("a migration that rewrites the table in the middle of a snapshot hides no row of it", () =>
+    Effect.gen(function* () {
+      const { server, sql } = yield* start()
+      yield* sql.query("insert into public.orders select n, 'old' from generate_series(1, 1000) n")
+      const connection = yield* Connection.open({ url: server.url })
+      const lane = laneOf(connection, { chunkRows: 100, rowsPerSecondMax: 1000 })
+      const run = yield* Effect.forkChild(lane.running.run)
+      const answering = yield* Effect.forkChild(lane.answered(run))
+      yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => lane.landed.length > 1 })
+      yield* sql.query("begin; alter table public.orders add column tag uuid default gen_random_uuid()")
+      // Longer than the pause between two chunks: one waits for the lock.
+      yield* Effect.sleep("400 millis")
+      yield* sql.query("commit")
+      yield* Fiber.join(answering)
+      assert.deepStrictEqual(ids(lane.landed), numbers(1000))
+    }).pipe(Effect.scoped)
+  )
+
   it.live("goes on while no message comes back, until enough bytes wait; one message serves all that wait", () =>
     Effect.gen(function* () {
       const { sql } = yield* start()

@@ -18,13 +18,13 @@ const away = failure(new Unavailable({ cause: "cut" }))
 const held = failure(new Busy({ holder: "PID 1" }))
 const dead = failure(new Busy({ holder: "PID 1", leavesWithin: Duration.seconds(77) }))
 
-/** Milliseconds that a schedule goes on for when everything fails: `first` for so many times, then `then`; at most 100 tries. */
-const lasts = (first: RunError, times: number, then: RunError, retry = schedule(100)) =>
+/** Milliseconds that a schedule goes on for when everything fails: `first` for so many times, then `then`; at most `triesMax` tries. */
+const lasts = (first: RunError, times: number, then: RunError, retry = schedule(100), triesMax = 100) =>
   Effect.gen(function* () {
     const step = yield* Schedule.toStep(retry)
     let firstMs = 0
     let nowMs = 0
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < triesMax; attempt++) {
       if (attempt === times) firstMs = nowMs
       const exit = yield* Effect.exit(step(nowMs, attempt < times ? first : then))
       if (Exit.isFailure(exit)) return Option.some(nowMs - firstMs)
@@ -50,6 +50,13 @@ it.effect("a holder that may be dead is waited for until it must be gone, and no
       assert.isAtLeast(lasted, 77_000)
       assert.isAtMost(lasted, 83_000)
     }
+  })
+)
+
+it.effect("a run that is to end soon waits for a dead holder, too", () =>
+  Effect.gen(function* () {
+    const slow = failure(new Busy({ holder: "PID 1", leavesWithin: Duration.minutes(11) }))
+    assert.isAtLeast(Option.getOrThrow(yield* lasts(slow, 0, slow, schedule(1000, "2 minutes"), 1000)), 660_000)
   })
 )
 
