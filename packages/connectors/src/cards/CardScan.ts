@@ -3,6 +3,7 @@ import type { TextColumn } from "../landing/Block.ts"
 import type { CardKeys } from "./CardKeys.ts"
 import type { ColumnRule } from "./CardRules.ts"
 import { digitsMin } from "./IssuerRanges.ts"
+import * as PackedDigits from "./PackedDigits.ts"
 import { type Edit, edited, ValueCursor } from "./TextValues.ts"
 import * as Token from "./Token.ts"
 import { type Hit, hitsIn, hitsOfRun, removed, replaced, Runs } from "./Tripwire.ts"
@@ -21,10 +22,10 @@ export const scan = (
 ): Scanned | undefined => {
   if (form !== "bytes") return scanTexts(column, form, keys)
   const encoded = scanBytes(column, keys)
-  // Digits packed two to a byte are such in their hexadecimal text.
-  const packed = scanTexts(encoded?.column ?? column, "text", keys)
-  if (encoded === undefined || packed === undefined) return packed ?? encoded
-  return { column: packed.column, rows: new Map([...packed.rows, ...encoded.rows]) }
+  // What is not in PostgreSQL's hexadecimal form is a text, and so may be a value that is nothing but digits.
+  const texts = scanTexts(encoded?.column ?? column, "text", keys)
+  if (encoded === undefined || texts === undefined) return texts ?? encoded
+  return { column: texts.column, rows: new Map([...texts.rows, ...encoded.rows]) }
 }
 
 /** The whole of a value with card data among its bytes becomes what stands for that: no part of it is a text. */
@@ -47,9 +48,9 @@ export const ofBytes = (
   value: Uint8Array,
   keys: Option.Option<CardKeys>
 ): { readonly value: Uint8Array; readonly kind: Hit["kind"] } | undefined => {
-  if (value.length < 2 + 2 * digitsMin || value[0] !== 0x5c || value[1] !== 0x78) return undefined
+  if (value.length < 2 + digitsMin || value[0] !== 0x5c || value[1] !== 0x78) return undefined
   const bytes = Buffer.from(Buffer.from(value.buffer, value.byteOffset, value.length).toString("latin1", 2), "hex")
-  const hits = hitsIn(bytes, 0, bytes.length)
+  const hits = [...hitsIn(bytes, 0, bytes.length), ...PackedDigits.hitsIn(value.subarray(2), bytes)]
   if (hits.length === 0) return undefined
   const kind = hits.some((hit) => hit.kind === "track_data") ? "track_data" : "card_number"
   return { value: Buffer.from(hits.map(textFor(keys)).join(" ")), kind }

@@ -34,8 +34,12 @@ export const coversTrack = (
   const rest = Buffer.from(bytes.subarray(behind, Math.min(end, behind + trackBytesMax))).toString("latin1")
   const match = (byte === 0x5e ? track1End : track2End).exec(rest)
   if (match === null) return undefined
-  // On track 1 the number may have spaces between; on the others it is one group.
-  const first = byte === 0x5e ? 0 : opens.lastIndexOf(true)
+  // On track 1 the number may have spaces between, and something before it; on the others it is one group.
+  const first =
+    byte === 0x5e
+      ? opens.findIndex((isOpen, index) => isOpen && digits.length - index <= digitsMax)
+      : opens.lastIndexOf(true)
+  if (first < 0) return undefined
   const count = digits.length - first
   if (count < digitsMin || count > digitsMax) return undefined
   let from = places[first] as number

@@ -137,6 +137,8 @@ interface Chain {
   /** Whether a group of digits begins, or ends, with the digit. */
   readonly opens: Array<boolean>
   readonly closes: Array<boolean>
+  /** Whether more than one separator stands between two of its groups: they may be of two things, a number and its neighbour. */
+  hasRuns: boolean
 }
 
 /** Card data in a stretch that `Runs` found, within the text from `start` to before `end`. */
@@ -156,15 +158,22 @@ export const hitsOfRun = (
     const chain = chainAt(bytes, at, last)
     const track = coversTrack(bytes, start, end, chain)
     const isPhone = at > start && bytes[at - 1] === 0x2b
-    const found = track === undefined ? cardsOf(chain, isPhone) : [track]
-    for (const hit of found) if (track !== undefined || !isPartOfIdentifier(bytes, start, end, hit)) hits.push(hit)
+    const cards = cardsOf(chain, isPhone).filter((hit) => !isPartOfIdentifier(bytes, start, end, hit))
+    hits.push(...(track === undefined ? cards : withTrack(cards, track)))
     at = Math.max((chain.places.at(-1) as number) + 1, track?.to ?? 0)
   }
   return hits
 }
 
+/** Track data hides no number before it; one that reaches into it goes with it. */
+const withTrack = (cards: ReadonlyArray<Hit>, track: Hit): ReadonlyArray<Hit> => {
+  const reaching = cards.filter(({ to }) => to > track.from)
+  const from = Math.min(track.from, ...reaching.map((hit) => hit.from))
+  return [...cards.filter(({ to }) => to <= track.from), { ...track, from }]
+}
+
 const chainAt = (bytes: Uint8Array, from: number, end: number): Chain => {
-  const chain: Chain = { digits: [], places: [], opens: [], closes: [] }
+  const chain: Chain = { digits: [], places: [], opens: [], closes: [], hasRuns: false }
   let opens = true
   for (let at = from; ;) {
     chain.digits.push((bytes[at] as number) - 0x30)
@@ -172,8 +181,11 @@ const chainAt = (bytes: Uint8Array, from: number, end: number): Chain => {
     chain.opens.push(opens)
     opens = at + 1 >= end || !isDigit(bytes[at + 1])
     chain.closes.push(opens)
-    at += 1 + (opens ? separatorsLength(bytes, at + 1) : 0)
-    if (at >= end || !isDigit(bytes[at]) || (opens && at === (chain.places.at(-1) as number) + 1)) return chain
+    const gap = opens ? separatorsLength(bytes, at + 1) : 0
+    const next = at + 1 + gap
+    if (next >= end || !isDigit(bytes[next]) || (opens && gap === 0)) return chain
+    if (opens && gap > separatorLength(bytes, at + 1)) chain.hasRuns = true
+    at = next
   }
 }
 
@@ -205,8 +217,8 @@ const separatorLength = (bytes: Uint8Array, at: number): number => {
  * all their digits count as one hit.
  */
 const cardsOf = (chain: Chain, isPhone: boolean): Array<Hit> => {
-  const { closes, digits, opens, places } = chain
-  if (isTrackingNumber(digits)) return []
+  const { closes, digits, hasRuns, opens, places } = chain
+  if (!hasRuns && isTrackingNumber(digits)) return []
   const hits: Array<{ from: number; to: number; kind: "card_number"; digits: string }> = []
   for (let first = 0; first < digits.length; first++) {
     if (!opens[first]) continue
@@ -225,7 +237,7 @@ const cardsOf = (chain: Chain, isPhone: boolean): Array<Hit> => {
 }
 
 /** Digits of the longest card number that starts with this one and ends with a group; 0 for none. */
-const cardLength = (digits: ReadonlyArray<number>, closes: ReadonlyArray<boolean>, from: number): number => {
+export const cardLength = (digits: ReadonlyArray<number>, closes: ReadonlyArray<boolean>, from: number): number => {
   if (digits.length - from < digitsMin) return 0
   let prefix = 0
   for (let at = from; at < from + 6; at++) prefix = prefix * 10 + (digits[at] as number)

@@ -263,6 +263,62 @@ it.effect("C1 card data: numbers in columns of bytes are found in what their hex
   })
 )
 
+it.effect("C1 card data: packed numbers are found in the formats of chips, messages and records", () =>
+  Effect.gen(function* () {
+    const files = relation("public.files", [column("content", "bytea", false)])
+    const amex = "378282246310005"
+    const numbers = [
+      pan,
+      `${pan}ff`,
+      `${pan}${"f".repeat(16)}`,
+      `ffffffff${pan}${"0".repeat(24)}`,
+      // Tag, length, number; and what follows it.
+      `5a08${pan}`,
+      `5a08${pan}5f24032512319f02060000000010009f37041a2b3c4d`,
+      `5a08${amex}f`,
+      // Length in digits, number, amount; padded on the left; a number with its sign.
+      `02007238000000c08000000016${pan}000000000000010000`,
+      `0${amex}`,
+      `0${pan}c`,
+      `${Buffer.from("ACCT ").toString("hex")}${pan}2512`,
+      // A number whose bytes are letters, too: 4242424242424242 is BBBBBBBB.
+      "5a0842424242424242425f2403251231"
+    ]
+    const tracks = [
+      "57114111111111111111d25122010000012345678f",
+      "57114111111111111112d25122010000012345678f9f2701809f36020001"
+    ]
+    const given = [...numbers, ...tracks].map((hex) => `\\x${hex}`)
+    const found = rowsOf(
+      (yield* protect(
+        block(
+          files,
+          given.map((value) => ({ values: [value] }))
+        )
+      )).block
+    )
+    for (const [row, { _flagged, content }] of found.entries()) {
+      const isTrack = row >= numbers.length
+      assert.strictEqual(_flagged, isTrack ? "track_data:content" : "card_number:content", given[row])
+      assert.match(String(content), isTrack ? /^\[track data removed\]$/ : /^tok_v1_[\w-]{43}$/, given[row])
+      assert.notMatch(String(content), /\d{13}/)
+    }
+  })
+)
+
+it.effect("texts in columns of bytes are no packed numbers, though their letters are digits in hexadecimal", () =>
+  Effect.gen(function* () {
+    const files = relation("public.files", [column("content", "bytea", false)])
+    // In hexadecimal digits each holds a number with its check digit, whole bytes long.
+    const texts = ["say BBBBBBBB twice", '{"code":"BBBBBBBB"}', "\u0000\u0004BBBBBBBB, and more\u0000"]
+    const given = block(
+      files,
+      texts.map((text) => ({ values: [`\\x${Buffer.from(text).toString("hex")}`] }))
+    )
+    assert.strictEqual((yield* protect(given)).block, given)
+  })
+)
+
 it.effect("contracts whose card data cannot be kept are refused before the first batch", () =>
   Effect.gen(function* () {
     const columns = { id: Column.text, card: Column.pci(Column.text) }

@@ -33,6 +33,54 @@ it("C1 card data: a number is found wherever in a text it stands", () => {
   }
 })
 
+const runsOfSeparators = ["  ", " - ", " -- ", "\u00a0\u2013\u00a0", "    "]
+const figures = Arbitrary.array(Arbitrary.schema(Schema.Literals(["0", "1", "4", "5", "9"])), {
+  minLength: 1,
+  maxLength: 9
+}).pipe(Arbitrary.map((digits) => digits.join("")))
+const gaps = Arbitrary.array(Arbitrary.schema(Schema.Literals(runsOfSeparators)), { minLength: 2, maxLength: 2 })
+
+/** For each digit of a text, whether it was masked. */
+const maskedDigits = (text: string) => {
+  const bytes = Buffer.from(text)
+  const hits = hitsIn(bytes, 0, bytes.length)
+  return [...bytes.entries()]
+    .filter(([, byte]) => byte >= 0x30 && byte <= 0x39)
+    .map(([at]) => hits.some(({ from, to }) => from <= at && at < to))
+}
+
+it.prop(
+  "C1 card data: what is found with single separators is found with several, too",
+  { cardNumber, before: figures, behind: figures, gaps },
+  (given) => {
+    for (const write of written) {
+      const parts = [given.before, write(given.cardNumber), given.behind]
+      const single = maskedDigits(parts.join(" "))
+      const several = maskedDigits(`${parts[0]}${given.gaps[0]}${parts[1]}${given.gaps[1]}${parts[2]}`)
+      assert.deepStrictEqual(
+        several.map((isMasked, index) => isMasked || single[index]),
+        several
+      )
+      assert.notInclude(maskText(`${parts[0]}${given.gaps[0]}${parts[1]}`).replaceAll(/[^\d]/g, ""), given.cardNumber)
+    }
+  }
+)
+
+it("C1 card data: no number before it, with several separators between, hides a card number or track data", () => {
+  for (let prefix = 9000; prefix < 9600; prefix++) {
+    for (const gap of runsOfSeparators) {
+      assert.strictEqual(maskText(`${prefix}${gap}4111111111111111`), `${prefix}${gap}[card number removed]`)
+      assert.include(maskText(`${prefix}17${gap}4012 8888 8888 1881`), "[card number removed]")
+    }
+  }
+  // Neither has the check digit of a number: their form tells.
+  assert.strictEqual(maskText("9101  4111111111111112^DOE/JOHN^2601101?"), "9101  [track data removed]")
+  assert.strictEqual(
+    maskText("4111111111111111  4111111111111112=26011010000"),
+    "[card number removed]  [track data removed]"
+  )
+})
+
 it("numbers that schemes publish for tests are found, with their brand", () => {
   const published = [
     ["4111111111111111", "visa"],
