@@ -93,7 +93,10 @@ export const lookUp = Effect.fn("Digests.lookUp")(function* (
     ...model.key.map(({ sql, type }) => [sql, dialect.type(type)] as const)
   ]
   yield* session.execute(dialect.createStage(sought, columns))
-  if (keys.length > 0) yield* session.execute(`INSERT INTO ${stage} ${soughtQuery(dialect, model, epoch, keys)}`)
+  for (let first = 0; first < keys.length; first += keysPerInsert) {
+    const some = keys.slice(first, first + keysPerInsert)
+    yield* session.execute(`INSERT INTO ${stage} ${soughtQuery(dialect, model, epoch, some, first)}`)
+  }
   const current = yield* session.query(
     `SELECT s._index AS i, CAST(${rowDigest(dialect, model, "t.")} AS VARCHAR) AS d FROM ${stage} AS s JOIN ${model.curated} AS t ON ${sameKey(model, "t", "s")}`,
     [],
@@ -114,6 +117,9 @@ export const lookUp = Effect.fn("Digests.lookUp")(function* (
   return keys.map((_, index): Known => known(now.get(index) ?? null, byKey.get(index) ?? []))
 })
 
+/** Two versions of 34 digits and a key each, well below the megabyte that a statement may have in Snowflake. */
+const keysPerInsert = 2_000
+
 /** States read by one look-up at most. */
 const statesMax = 1_000_000
 
@@ -133,12 +139,18 @@ const known = (now: State, changes: ReadonlyArray<Readonly<Record<string, unknow
   return { now, states }
 }
 
-const soughtQuery = (dialect: Dialect, model: Model, epoch: number, keys: ReadonlyArray<Sought>): string => {
+const soughtQuery = (
+  dialect: Dialect,
+  model: Model,
+  epoch: number,
+  keys: ReadonlyArray<Sought>,
+  first: number
+): string => {
   const behind = (position: bigint) =>
     String(versionNumber({ epoch, position: position + 1n, ordinal: 0, revision: 0 }))
   const values = keys.map(
     ({ key, from, through }, index) =>
-      `(${[String(index), behind(from), behind(through), ...key.map(literal)].join(", ")})`
+      `(${[String(first + index), behind(from), behind(through), ...key.map(literal)].join(", ")})`
   )
   const names = model.key.map((_, index) => `t${index}`)
   const columns = model.key.map(({ sql, type }, index) => `${dialect.parse(`t${index}`, type)} AS ${sql}`)

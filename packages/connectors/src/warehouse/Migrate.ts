@@ -37,8 +37,16 @@ export const plan = Effect.fn("Migrate.plan")(function* (
   const found = yield* session.query(dialect.columnsOf("curated"))
   const existing = Map.groupBy(found, (row) => String(row["t"]))
   return models.flatMap((model) => [
-    ...tableMigrations(model, model.name, model.curated, curatedColumns(dialect, model), existing.get(model.name)),
     ...tableMigrations(
+      dialect,
+      model,
+      model.name,
+      model.curated,
+      curatedColumns(dialect, model),
+      existing.get(model.name)
+    ),
+    ...tableMigrations(
+      dialect,
       model,
       `${model.name}__history`,
       model.history,
@@ -49,6 +57,7 @@ export const plan = Effect.fn("Migrate.plan")(function* (
 })
 
 const tableMigrations = (
+  dialect: Dialect,
   model: Model,
   name: string,
   sqlName: string,
@@ -67,7 +76,7 @@ const tableMigrations = (
     if (stands === undefined) {
       const before = model.table.columns[column]?.aliases.find((alias) => types.has(alias))
       if (before !== undefined && model.table.columns[before] === undefined) {
-        const rename = `ALTER TABLE ${sqlName} RENAME COLUMN "${before}" TO ${sql}`
+        const rename = `ALTER TABLE ${sqlName} RENAME COLUMN ${dialect.id(before)} TO ${sql}`
         return [{ description: `rename column ${before} of ${name} to ${column}`, sql: rename, destructive: false }]
       }
       const add = `ALTER TABLE ${sqlName} ADD COLUMN ${sql} ${type}`
