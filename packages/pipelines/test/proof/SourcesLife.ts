@@ -46,7 +46,7 @@ const tell = ({ local, stand }: Life, machineMs: number): void =>
   SourcesStand.setClock(stand, local.world.nowMs - machineMs)
 
 /** Lets time pass. */
-export const advance = (life: Life, span: Duration.Input): Effect.Effect<void> =>
+const advance = (life: Life, span: Duration.Input): Effect.Effect<void> =>
   Effect.map(Clock.currentTimeMillis, (machineMs) => {
     life.local.world.advance(Duration.toMillis(Duration.fromInputUnsafe(span)))
     tell(life, machineMs)
