@@ -1,4 +1,4 @@
-import { Effect, Exit, Layer, Schedule, Schema, Stream } from "effect"
+import { Effect, Layer, Schedule, Schema, Semaphore, Stream } from "effect"
 import type { ConnectorError } from "@northstar/core/ConnectorError"
 import type { StreamKey } from "@northstar/core/Position"
 import { LedgerError, type RunEntry, RunFact, RunId, RunLedger } from "@northstar/core/RunLedger"
@@ -42,28 +42,27 @@ const failuresEveryMs = 300_000
 /**
  * The same for a warehouse that costs money while it works: facts wait in memory until something is loaded, since the
  * warehouse is awake then, or until the program ends. A failure is written at once; the next ones of its lane wait like the
- * rest. A run that found nothing to do leaves none. Commits that wait are told as one.
+ * rest. A run that found nothing to do leaves none. Commits of a run that wait are told as one; of those that cannot be told
+ * as one the oldest are left out beyond 1,000.
  */
 export const layerSparing = Layer.effect(
   RunLedger,
   Effect.gen(function* () {
     const warehouse = yield* Warehouse
     let waiting: ReadonlyArray<RunEntry> = []
+    /** What a statement is writing, or may have written although it failed: it stays as it is, so that it is there once. */
+    let writing: ReadonlyArray<RunEntry> = []
     /** When the last failure that woke the warehouse was written, by lane; none where it has committed since. */
     const toldAtMs = new Map<string, number>()
+    const oneAtATime = yield* Semaphore.make(1)
     const flush = Effect.gen(function* () {
-      const entries = waiting
-      waiting = []
-      yield* write(warehouse, entries).pipe(
-        // Also when whoever asked has stopped waiting for it.
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            if (Exit.isFailure(exit)) waiting = [...entries, ...waiting]
-          })
-        )
-      )
-    })
-    yield* Effect.addFinalizer(() => (waiting.some(isNews) ? Effect.ignore(flush) : Effect.void))
+      while (writing.length + waiting.length > 0) {
+        if (writing.length === 0) [writing, waiting] = split(waiting)
+        yield* write(warehouse, writing)
+        writing = []
+      }
+    }).pipe(oneAtATime.withPermit)
+    yield* Effect.addFinalizer(() => ([...writing, ...waiting].some(isNews) ? Effect.ignore(flush) : Effect.void))
     return RunLedger.of({
       append: (entry) => {
         waiting = joined(waiting, entry)
@@ -86,14 +85,44 @@ export const layerSparing = Layer.effect(
 const isNews = ({ fact }: RunEntry): boolean =>
   isFresh(fact) || fact._tag === "Failed" || (fact._tag === "Ended" && fact.outcome === "failed")
 
-/** The entries with one more; a commit joins the one before it of the same run. */
+/**
+ * The entries with one more; a commit joins the one before it if nothing else happened in its run meanwhile. An entry that is
+ * there already, since whoever appended it stopped waiting, is not added again.
+ */
 const joined = (waiting: ReadonlyArray<RunEntry>, entry: RunEntry): ReadonlyArray<RunEntry> => {
-  const last = waiting.at(-1)
-  if (last === undefined || last.run !== entry.run || !isFresh(last.fact) || !isFresh(entry.fact)) {
-    return [...waiting, entry]
-  }
+  if (waiting.includes(entry)) return waiting
+  const at = waiting.findLastIndex(({ run }) => run === entry.run)
+  const last = waiting[at]
+  if (last === undefined || !isFresh(last.fact) || !isFresh(entry.fact)) return [...bounded(waiting), entry]
   const fact: RunFact = { ...entry.fact, rows: last.fact.rows + entry.fact.rows }
-  return [...waiting.slice(0, -1), { ...entry, fact }]
+  return [...waiting.toSpliced(at, 1), { ...entry, fact }]
+}
+
+/** Commits that wait at most. */
+const commitsMax = 1000
+
+/** The entries with room for one more commit: the oldest one goes. How runs began, failed and ended is never left out. */
+const bounded = (waiting: ReadonlyArray<RunEntry>): ReadonlyArray<RunEntry> => {
+  const isCommit = ({ fact }: RunEntry) => fact._tag === "Committed"
+  return waiting.filter(isCommit).length < commitsMax ? waiting : waiting.toSpliced(waiting.findIndex(isCommit), 1)
+}
+
+/** Characters of a statement, about; Snowflake takes a megabyte. */
+const statementMax = 150_000
+
+/** Characters of a fact's row in a statement beside the fact's own text, about. */
+const rowLength = 300
+
+/** The first entries, as many as one statement takes, and the rest. */
+const split = (
+  entries: ReadonlyArray<RunEntry>
+): readonly [first: ReadonlyArray<RunEntry>, rest: ReadonlyArray<RunEntry>] => {
+  let length = 0
+  const end = entries.findIndex(({ fact }, at) => {
+    length += rowLength + text(fact).length
+    return at > 0 && length > statementMax
+  })
+  return end === -1 ? [entries, []] : [entries.slice(0, end), entries.slice(end)]
 }
 
 const failed = (cause: unknown) => new LedgerError({ cause })
@@ -102,7 +131,6 @@ type Service = Warehouse["Service"]
 
 /** Writes facts that are not there yet, by one statement. */
 const write = ({ dialect, session: open }: Service, entries: ReadonlyArray<RunEntry>) => {
-  if (entries.length === 0) return Effect.void
   const rows = entries.map(({ atMs, fact, key, run }, at) => {
     const [batches, committed] = isFresh(fact) ? [1, fact.rows] : [0, 0]
     const values = [run, key.pipeline, key.stream, fact._tag, text(fact)].map(literal)
