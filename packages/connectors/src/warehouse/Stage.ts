@@ -58,9 +58,9 @@ export const stageQuery = (
   segments: readonly [AttachedSegment, ...ReadonlyArray<AttachedSegment>]
 ): string => {
   const [{ segment }] = segments
-  const from = (name: string) => sourceColumn(model.table, name, segment.columns)
   const parsed = model.columns.map(({ name, sql, type }) => {
-    const source = segment.columns.find((column) => column.name === from(name))
+    const from = sourceColumn(model.table, name, segment.columns)
+    const source = segment.columns.find((column) => column.name === from)
     const text =
       source === undefined ? `CAST(NULL AS ${dialect.type({ kind: "text" })})` : `r.${dialect.id(source.name)}`
     return `${dialect.parse(text, type, source?.type)} AS ${sql}, ${text} AS ${raw(dialect, name)}`

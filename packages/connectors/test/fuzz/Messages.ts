@@ -36,9 +36,11 @@ export const relation: Buffer = of(
   column(0, "status"),
   column(0, "note")
 )
+/** A new row. */
+export const insert = (...values: ReadonlyArray<string | null>): Buffer => of("I", oid, of("N", tuple(...values)))
 /** One of each kind. */
 export const changes: ReadonlyArray<Buffer> = [
-  of("I", oid, of("N", tuple("1", "é😀", null))),
+  insert("1", "é😀", null),
   of("U", oid, of("N", tuple("1", "paid", undefined))),
   of("U", oid, of("K", tuple("1", null, null)), of("N", tuple("2", "paid", undefined))),
   of("D", oid, of("K", tuple("2", null, null))),

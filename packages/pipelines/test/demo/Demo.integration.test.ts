@@ -32,6 +32,23 @@ const running = (events: ReadonlyArray<Story.StoryEvent>): ReadonlyArray<number>
     .flatMap((event) => [...Story.line(event).matchAll(/as process (\d+)/g)].map(([, pid]) => Number(pid)))
     .filter((pid) => existsSync(`/proc/${pid}`))
 
+/** Plays a demo in a folder of its own, to an end at which all agree and no process is left. */
+const played = Effect.fnUntraced(function* (options: Pick<Demo.DemoOptions, "liveSeconds" | "warehouse">) {
+  const folder = yield* temporary
+  const events: Array<Story.StoryEvent> = []
+  const found = yield* Demo.run({
+    folder,
+    seed: "test",
+    northstar,
+    onEvent: (event) => Effect.sync(() => void events.push(event)),
+    ...options
+  })
+  const lines = events.filter(({ _tag }) => _tag === "Step").map(Story.line)
+  expect(found.agree ? [] : lines).toEqual([])
+  expect(running(events)).toEqual([])
+  return { folder, found }
+})
+
 /** The demos take minutes: they run where everything runs. */
 const full = it.live.skipIf(process.env["NORTHSTAR_DEMO"] !== "full")
 
@@ -39,17 +56,7 @@ full(
   "the demo survives what it does to its three sources, finds the batch it took back, and leaves no process behind",
   () =>
     Effect.gen(function* () {
-      const folder = yield* temporary
-      const events: Array<Story.StoryEvent> = []
-      const found = yield* Demo.run({
-        folder,
-        seed: "test",
-        liveSeconds: 6,
-        northstar,
-        onEvent: (event) => Effect.sync(() => void events.push(event))
-      })
-      const lines = events.filter(({ _tag }) => _tag === "Step").map(Story.line)
-      expect(found.agree ? [] : lines).toEqual([])
+      const { found } = yield* played({ liveSeconds: 6 })
       const books = [{ currency: "GBP", sourceMinor: 25_178_505n, curatedMinor: 25_178_505n }]
       expect(found.tables.slice(0, 4)).toEqual([
         { table: "customers", sourceRows: 424, curatedRows: 424, differing: 0, money: [] },
@@ -72,7 +79,6 @@ full(
       expect(found.freshness.medianMs).toBeGreaterThan(0)
       expect(found.summary).toContain("agree, to the row and the penny")
       expect(existsSync(found.report)).toBe(true)
-      expect(running(events)).toEqual([])
     }),
   480_000
 )
@@ -81,23 +87,12 @@ full(
   "D1 demo: on a local Snowflake it survives the same, agrees with its sources, and holds what DuckDB holds",
   () =>
     Effect.gen(function* () {
-      const folder = yield* temporary
-      const events: Array<Story.StoryEvent> = []
-      const found = yield* Demo.run({
-        folder,
-        seed: "test",
-        warehouse: "snowflake-local",
-        northstar,
-        onEvent: (event) => Effect.sync(() => void events.push(event))
-      })
-      const lines = events.filter(({ _tag }) => _tag === "Step").map(Story.line)
-      expect(found.agree ? [] : lines).toEqual([])
+      const { folder, found } = yield* played({ warehouse: "snowflake-local" })
       expect(found.tables.filter((table) => !Report.isAgreed(table) || table.sourceRows === 0)).toEqual([])
       expect(found.engines).toMatchObject({ tables: found.tables.length, differing: [] })
       expect(found.engines?.marts).toBeGreaterThan(0)
       expect(found.summary).toContain("every value is equal in Snowflake and DuckDB")
       expect(statSync(join(folder, "snowflake-key.pem")).mode & 0o777).toBe(0o600)
-      expect(running(events)).toEqual([])
     }),
   900_000
 )
